@@ -1,0 +1,87 @@
+"""Every error Runtally raises on purpose. A leaf exists because somebody catches it apart.
+
+What a caller can do stands in each docstring; `retryable` says it to code.
+"""
+
+from __future__ import annotations
+
+
+class RuntallyError(Exception):
+    """Root of all errors raised on purpose."""
+
+    retryable = False
+
+
+class SettingsInvalid(RuntallyError, ValueError):
+    """A setting is missing, misspelt or out of range. Mend the environment or `.env` and start again."""
+
+
+class RunIdInvalid(RuntallyError, ValueError):
+    """The text is no run ID, or one that has no standard form. Retrying cannot help."""
+
+
+class RunIdConflict(RunIdInvalid):
+    """The run ID already names another client: writing on would put one tenant's numbers on another's row."""
+
+
+class StatusUnknown(RuntallyError, ValueError):
+    """The status maps to none of the four. Send one of the words in spec §2."""
+
+
+class ValueRejected(RuntallyError, ValueError):
+    """A metric's value cannot be normalised to its type. That value is dropped with this reason, its neighbours count."""
+
+
+class EventRejected(RuntallyError, ValueError):
+    """The event breaks the contract. Retrying cannot help: it goes to the dead letters."""
+
+
+class StoreUnavailable(RuntallyError):
+    """Redis cannot be reached, or the connection was lost: what was in flight has an unknown outcome. Retry later."""
+
+    retryable = True
+
+
+class StoreRefused(RuntallyError):
+    """Redis answered with an error (`OOM`, `MISCONF`, `READONLY`, `WRONGTYPE` …): the command had no effect.
+
+    `code` is the first word of the answer. `OOM`, `MISCONF`, `READONLY`, `LOADING` pass by themselves: retry later.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.code = message.split(" ", 1)[0]
+
+    @property
+    def passing(self) -> bool:
+        """True when the same command may succeed later without anybody changing it."""
+        return self.code in {"OOM", "MISCONF", "READONLY", "LOADING", "NOREPLICAS", "MASTERDOWN", "BUSY", "TRYAGAIN"}
+
+
+class LayoutMismatch(RuntallyError):
+    """Redis was set up with other partitions or another layout version. Use the recorded ones, or another Redis."""
+
+
+class AirtableBusy(RuntallyError):
+    """Airtable refused for now (429, 503) and applied nothing. `retry_after_s` is a floor, in seconds."""
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class AirtableUnclear(RuntallyError):
+    """The request may or may not have been applied (timeout, reset, 5xx). Write the rows again when it can no longer land."""
+
+    retryable = True
+
+
+class AirtableRejected(RuntallyError):
+    """Airtable refused the request for good (4xx). `status` is the HTTP status, `kind` Airtable's error type."""
+
+    def __init__(self, message: str, status: int, kind: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind

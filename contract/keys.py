@@ -1,0 +1,117 @@
+"""Every Redis key, in one place. Nothing else builds a key name.
+
+Glossary: each function's docstring says type, content, writer and lifetime. All keys of a run share the hash tag of its
+partition (`{p003}`), so that one commit touches one slot of a Redis or Valkey Cluster.
+
+A *row ID* is the standard run ID: `250930-141522` for a job, `250930-141522-<client>` for a client run.
+"""
+
+from __future__ import annotations
+
+from binascii import crc32
+
+LAYOUT = 1
+"""Version of the key layout and of what the keys hold. Recorded in Redis at first use; another version is refused."""
+
+META = "rt:meta"
+"""HASH `layout`, `partitions` -> int. Written once by whoever connects first; lives for ever."""
+
+BELL = "rt:bell"
+"""ZSET of partition numbers that have something to fold (score: 0). Added by publishers after an append, popped by
+one worker; at most one member a partition. Losing it costs a beat tick."""
+
+
+def partition_of(run_base: str, partitions: int) -> int:
+    """The partition, 0 to `partitions`-1, that carries a run: CRC-32 of its base run ID. Any language can compute it."""
+    return crc32(run_base.encode()) % partitions
+
+
+def _tag(partition: int) -> str:
+    return f"rt:{{p{partition:03d}}}"
+
+
+def log(partition: int) -> str:
+    """STREAM, field `batch` -> CloudEvents JSON batch. Appended by publishers; trimmed behind the offset after `log_retention_s`."""
+    return f"{_tag(partition)}:log"
+
+
+def state(partition: int) -> str:
+    """HASH `offset` -> ID of the last folded log entry, and counters. Written by commit only; lives for ever."""
+    return f"{_tag(partition)}:state"
+
+
+def watermarks(partition: int) -> str:
+    """HASH publisher -> highest sequence folded. Written by commit only; publishers silent for `publisher_memory_s` are dropped."""
+    return f"{_tag(partition)}:watermarks"
+
+
+def publishers(partition: int) -> str:
+    """ZSET publisher -> ms of its last folded entry, to find the silent ones. Written by commit only."""
+    return f"{_tag(partition)}:publishers"
+
+
+def ids(partition: int, bucket: int) -> str:
+    """SET of 12-byte digests of (source, id) first folded in a span of time. Written by commit only; expires with its span."""
+    return f"{_tag(partition)}:ids:{bucket}"
+
+
+def row(partition: int, row_id: str) -> str:
+    """HASH, one job or client run: `state`, `notes`, `errors`, `progress` (JSON), `v` (version), written by commit only;
+    `record` (Airtable record ID) and `sent_v` (version in Airtable), written by flush only. Expires `retention_s` after a
+    finished row was flushed."""
+    return f"{_tag(partition)}:row:{row_id}"
+
+
+def clients(partition: int, run_base: str) -> str:
+    """SET of the client IDs of a job. Written by commit only; expires like the job's row."""
+    return f"{_tag(partition)}:clients:{run_base}"
+
+
+def runs(partition: int) -> str:
+    """ZSET base run ID -> ms when the server last received an event of it. Written by commit only; trimmed with the rows."""
+    return f"{_tag(partition)}:runs"
+
+
+def dirty(partition: int) -> str:
+    """ZSET row ID -> ms from which it may be written (0: now). Added by commit, removed by flush once the version it wrote is current."""
+    return f"{_tag(partition)}:dirty"
+
+
+def dead(partition: int) -> str:
+    """STREAM of dead letters (`reason`, `origin`, `letter`). Added by commit; bounded by `dead_letters`."""
+    return f"{_tag(partition)}:dead"
+
+
+def consume_lease(partition: int) -> str:
+    """STRING owner token, with expiry: keeps two workers off one partition, for speed only."""
+    return f"{_tag(partition)}:lease"
+
+
+def flush_lease(base_id: str) -> str:
+    """STRING owner token, with expiry: who may write to an Airtable base."""
+    return f"rt:{{air:{base_id}}}:lease"
+
+
+def limiter(base_id: str) -> str:
+    """ZSET request token -> ms when its place is free again. Written by the limiter's scripts."""
+    return f"rt:{{air:{base_id}}}:requests"
+
+
+def limiter_closed(base_id: str) -> str:
+    """STRING ms until which the base refuses (after a 429), with expiry."""
+    return f"rt:{{air:{base_id}}}:closed"
+
+
+def flush_counters(base_id: str) -> str:
+    """HASH counters of the flush: calls, rows, refused fields, … Written by flush only; lives for ever."""
+    return f"rt:{{air:{base_id}}}:counters"
+
+
+def flush_dead(base_id: str) -> str:
+    """STREAM of fields and rows Airtable refused (`reason`, `origin`, `letter`). Added by flush; bounded by `dead_letters`."""
+    return f"rt:{{air:{base_id}}}:dead"
+
+
+def reserved(run_base: str) -> str:
+    """STRING owner, with expiry of a day: a run ID handed out, so that no other machine hands it out again."""
+    return f"rt:reserved:{run_base}"

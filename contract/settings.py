@@ -1,0 +1,70 @@
+"""All settings, read once, typed and frozen. Environment names have the prefix `RUNTALLY_`; `.env` is read too.
+
+Nothing else reads the environment. A misspelt `RUNTALLY_` name is an error, since pydantic-settings would let it pass.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from contract.errors import SettingsInvalid
+
+_PREFIX = "RUNTALLY_"
+
+
+class Settings(BaseSettings):
+    """What can be set. Units stand in the names: `_s` seconds, `_ms` milliseconds, `_bytes` bytes."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_file=".env", frozen=True, extra="ignore")
+
+    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Log, rows and leases: redis://, rediss:// or unix://.")
+    broker_url: SecretStr | None = Field(None, description="Celery's broker; the same Redis when unset.")
+    partitions: int = Field(8, ge=1, le=1024, description="Partitions of the log. Recorded in Redis at first use, fixed from then on.")
+
+    service: str = Field("runtally", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Name of the emitting service; part of the events' source.")
+    delivery: Literal["appended", "fsynced"] = Field("appended", description="When a batch counts as delivered: in Redis' memory, or on its disk (WAITAOF).")
+    linger_ms: int = Field(20, ge=0, le=10_000, description="How long an event may wait for company before it is sent.")
+    batch_events: int = Field(500, ge=1, le=5_000, description="Most events in one log entry.")
+    batch_bytes: int = Field(262_144, ge=1_024, le=8_388_608, description="Most bytes in one log entry, unless one event alone is larger.")
+    buffer_events: int = Field(100_000, ge=100, description="Most events waiting to be sent; further ones are dropped and counted.")
+    drain_timeout_s: float = Field(5.0, ge=0, description="How long exit and SIGTERM wait for events not yet delivered.")
+    spool_dir: Path = Field(Path(".runtally/spool"), description="Where events wait while Redis is away.")
+
+    airtable_url: str = Field("https://api.airtable.com", description="Airtable's API, or a sandbox.")
+    airtable_token: SecretStr | None = Field(None, description="Personal access token. No default.")
+    airtable_base_id: str | None = Field(None, description="The base that holds both tables (app…).")
+    airtable_calls_per_month: int | None = Field(None, ge=1, description="Call budget; none when unset.")
+    airtable_timeout_s: float = Field(20.0, gt=0, description="Longest wait for one answer of Airtable.")
+    flush_interval_s: float = Field(5.0, ge=0, description="Pause between flushes; 0 is as fast as Airtable's limit allows.")
+
+    stale_after_s: float = Field(1_800.0, gt=0, description="A run without an event for so long is closed as Failed.")
+    retention_s: int = Field(1_209_600, ge=60, description="How long rows of finished, flushed runs stay in Redis.")
+    log_retention_s: int = Field(86_400, ge=0, description="How long folded log entries are kept.")
+    id_memory_s: int = Field(172_800, ge=60, description="How long IDs of events without a sequence are remembered.")
+    publisher_memory_s: int = Field(1_209_600, ge=3_600, description="How long the watermark of a silent publisher is kept.")
+    dead_letters: int = Field(100_000, ge=1, description="Most dead letters kept a partition; the oldest go first.")
+    metrics_file: Path | None = Field(None, description="TOML with metrics, rates and field names of your own.")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="Log lines: JSON, readable, or by whether stderr is a terminal.")
+
+    @property
+    def broker(self) -> str:
+        """The broker's URL in the clear, for Celery only."""
+        return (self.broker_url or self.redis_url).get_secret_value()
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment and `.env`, with `overrides` on top. Raises SettingsInvalid naming what to mend."""
+    known = {_PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
+    if unknown:
+        raise SettingsInvalid(f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # checked by pydantic
+    except ValidationError as error:
+        faults = "; ".join(f"{_PREFIX}{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}" for fault in error.errors())
+        raise SettingsInvalid(faults) from None

@@ -1,0 +1,1 @@
+"""The side that counts and writes: fold, store, flush, and the Celery app that runs them (`celery -A worker worker`)."""
