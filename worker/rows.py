@@ -6,12 +6,13 @@ growing texts have fields of their own, so that a commit writes only those that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from contract.status import Status
 
@@ -24,26 +25,15 @@ class Outcome(msgspec.Struct, frozen=True):
     presumed: bool = False
 
 
-class Texts(msgspec.Struct):
-    """The growing texts of a row, oldest line first. `dropped` counts the lines that the bound (fold.MAX_LINES) pushed out."""
-
-    lines: list[str] = msgspec.field(default_factory=list)
-    dropped: int = 0
-
-    def render(self) -> str:
-        """The lines joined, with a first line that says how many older ones are not shown."""
-        head = [f"({self.dropped} earlier lines not kept)"] if self.dropped else []
-        return "\n".join(head + self.lines)
-
-
-class Row(msgspec.Struct, kw_only=True):
+class Row(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"):
     """What job rows and client rows share. Times are aware, in UTC.
 
     `metrics`: display name -> int, Decimal, or text (datetimes as ISO text with microseconds and `Z`).
     `stamps`: for metrics that keep the last value, the event time of that value.
     `start`, `end`: first and last real event. `updated`: when the server received the last event folded.
     `unknown`: values of metrics that no registry knows, kept apart, last value each.
-    `work`: whether the orchestrator or the scorer said so is in `outcome`; `status` is what the row shows.
+    `notes` and its like: lines, oldest first; `dropped`: how many older lines of each text its bound pushed out.
+    `outcome` is what an event said of the end of the work; `status` is what follows from it, and what the row shows.
     """
 
     run: str
@@ -57,7 +47,8 @@ class Row(msgspec.Struct, kw_only=True):
     unknown: dict[str, Any] = msgspec.field(default_factory=dict)
     events: int = 0
     version: int = 0
-    notes: Texts = msgspec.field(default_factory=Texts)
+    notes: list[str] = msgspec.field(default_factory=list)
+    dropped: dict[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def row_id(self) -> str:
@@ -70,22 +61,22 @@ class Row(msgspec.Struct, kw_only=True):
         return self.status is not Status.RUNNING
 
 
-class ClientRow(Row, kw_only=True):
+class ClientRow(Row, kw_only=True, tag="client"):
     """One client in a run. `skips`: reason code -> count. `announced`: its start was told, not inferred from a metric."""
 
     client: str
     name: str | None = None
     announced: bool = False
     skips: dict[str, int] = msgspec.field(default_factory=dict)
-    errors: Texts = msgspec.field(default_factory=Texts)
-    progress: Texts = msgspec.field(default_factory=Texts)
+    errors: list[str] = msgspec.field(default_factory=list)
+    progress: list[str] = msgspec.field(default_factory=list)
 
     @property
     def row_id(self) -> str:
         return f"{self.run}-{self.client}"
 
 
-class JobRow(Row, kw_only=True):
+class JobRow(Row, kw_only=True, tag="job"):
     """One job. `metrics` are the totals over its clients; `clients` counts them by status; `with_errors` those that failed
     or recorded an error."""
 
@@ -100,41 +91,45 @@ class JobRow(Row, kw_only=True):
         return self.run
 
 
-TEXT_FIELDS = ("notes", "errors", "progress")
-"""Hash fields beside `state`, each a Texts as JSON."""
+TEXTS = ("notes", "errors", "progress")
+"""The growing texts: hash fields beside `state`, each a JSON list of lines."""
+
+AnyRow = JobRow | ClientRow
 
 _encode = msgspec.json.Encoder().encode
-_decode_client = msgspec.json.Decoder(ClientRow).decode
-_decode_job = msgspec.json.Decoder(JobRow).decode
-_decode_texts = msgspec.json.Decoder(Texts).decode
+_decode: Callable[[bytes], AnyRow] = msgspec.json.Decoder(AnyRow).decode
+_decode_lines = msgspec.json.Decoder(list[str]).decode
 
 
-def to_hash(row: Row, texts: frozenset[str] = frozenset(TEXT_FIELDS)) -> dict[str, bytes]:
-    """Hash fields to write for a row: `state`, `v`, and those of the growing texts named in `texts`."""
-    state = msgspec.structs.asdict(row)
-    fields = {name: _encode(state.pop(name)) for name in TEXT_FIELDS if name in state and name in texts}
-    for name in TEXT_FIELDS:
-        state.pop(name, None)
-    fields["state"] = _encode(state)
-    fields["v"] = str(row.version).encode()
+def text(row: Row, name: str) -> str:
+    """One of the growing texts, its lines joined, with a first line that counts those no longer kept. "" for a text the row has not."""
+    lines: list[str] = getattr(row, name, [])
+    dropped = row.dropped.get(name, 0)
+    return "\n".join([f"({dropped} earlier lines not kept)", *lines] if dropped else lines)
+
+
+def to_hash(row: AnyRow, texts: Collection[str] = TEXTS) -> dict[str, bytes]:
+    """Hash fields to write for a row: `state`, `v`, and those of the growing texts that `texts` names."""
+    fields = {name: _encode(getattr(row, name)) for name in texts if hasattr(row, name)}
+    if isinstance(row, ClientRow):
+        fields["state"] = _encode(structs.replace(row, notes=[], errors=[], progress=[]))
+    else:
+        fields["state"] = _encode(structs.replace(row, notes=[]))
+    fields["v"] = b"%d" % row.version
     return fields
 
 
-def from_hash(fields: Mapping[bytes, bytes], decimals: frozenset[str]) -> JobRow | ClientRow:
+def from_hash(fields: Mapping[bytes, bytes], decimals: Collection[str]) -> AnyRow:
     """The row that `to_hash` wrote. `decimals`: display names of the metrics whose values are decimals.
 
-    Raises msgspec.ValidationError for a hash that is no row.
+    Raises msgspec.DecodeError for a hash that holds no row.
     """
-    state = fields[b"state"]
-    row: JobRow | ClientRow
-    # A job has no `client`; the tag is not stored, since the row ID in the key already tells.
-    try:
-        row = _decode_client(state)
-    except msgspec.ValidationError:
-        row = _decode_job(state)
-    for name in decimals & row.metrics.keys():
-        row.metrics[name] = Decimal(row.metrics[name])
-    for name in TEXT_FIELDS:
-        if name.encode() in fields:
-            setattr(row, name, _decode_texts(fields[name.encode()]))
+    row = _decode(fields[b"state"])
+    for name in decimals:
+        if name in row.metrics:
+            row.metrics[name] = Decimal(row.metrics[name])
+    for name in TEXTS:
+        lines = fields.get(name.encode())
+        if lines is not None:
+            setattr(row, name, _decode_lines(lines))
     return row
