@@ -1,0 +1,1 @@
+"""What Redis holds: rows, offsets, leases and marks, and the scripts that change them."""
