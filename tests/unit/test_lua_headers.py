@@ -9,7 +9,7 @@ import pytest
 
 SCRIPTS = sorted((Path(__file__).parents[2] / "worker" / "store" / "lua").glob("*.lua"))
 
-SLOT = re.compile(r"\b(KEYS|ARGV)\[(\d+)(\.\.)?\]")
+SLOT = re.compile(r"\b(KEYS|ARGV)\[(\d+)(\.{2,3})?\]")
 
 
 def split(path: Path) -> tuple[str, str]:
@@ -35,7 +35,7 @@ def test_the_header_names_what_the_body_uses_and_nothing_else(path: Path) -> Non
     header, body = split(path)
     named, used = slots(header), slots(body)
     for kind in ("KEYS", "ARGV"):
-        computed = bool(re.search(rf"\b{kind}\[\s*[^\d\s]|#{kind}\b|unpack\(\s*{kind}\b|\bpairs\(\s*{kind}\b", body))
+        computed = bool(re.search(rf"\b{kind}\[\s*[^\d\s]|#{kind}\b|unpack\(\s*{kind}\s*[,)]|\bpairs\(\s*{kind}\b", body))
         assert computed == open_ended(header, kind), f"{kind}[n..] stands in the header if and only if the body walks {kind}"
         exact = {slot for slot in named if slot.startswith(kind)} - {
             f"{kind}[{number}]" for found, number, dots in SLOT.findall(header) if found == kind and dots

@@ -1,0 +1,118 @@
+"""Dirty rows: which rows Airtable does not have in their current version, and from when they may be written.
+
+The marks are added by commit and removed here, by version. No function keeps state; all raise StoreUnavailable (what was asked
+may have been done: asking again is safe) and StoreRefused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from contract import keys
+from contract.errors import StoreRefused
+from contract.link import Command, Link
+from worker.store.scripts import Argument, Script
+
+_SENT = Script("sent")
+
+_CHUNK = 500
+"""Commands a pipeline: small enough for the server to serve others in between, large enough for the round trip not to count."""
+
+
+class RowRef(NamedTuple):
+    """Where a row is kept: its partition and its row ID."""
+
+    partition: int
+    row_id: str
+
+
+class Sent(NamedTuple):
+    """What became of a row: the version written, its record ID ("" when Airtable refused it), and for how many seconds the
+    row is kept from now on if it is clean (0: it still runs)."""
+
+    ref: RowRef
+    version: int
+    record_id: str
+    keep_s: int
+
+
+def due(link: Link, partitions: int, limit: int = 10_000) -> list[RowRef]:
+    """The rows that may be written now, oldest run first, at most `limit` of each partition."""
+    seconds, micros = link.call("TIME")
+    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    commands: list[Command] = [["ZRANGEBYSCORE", keys.dirty(p), "-inf", now_ms, "LIMIT", 0, limit] for p in range(partitions)]
+    found = _all(link, commands)
+    return [RowRef(p, row_id.decode()) for p, row_ids in enumerate(found) for row_id in row_ids]
+
+
+def count(link: Link, partitions: int) -> int:
+    """How many rows are dirty, those that may not be written yet included."""
+    return sum(_all(link, [["ZCARD", keys.dirty(p)] for p in range(partitions)]))
+
+
+def fields(link: Link, refs: Sequence[RowRef], *names: str) -> list[list[bytes | None]]:
+    """The named hash fields of each row, None for those it lacks."""
+    return _all(link, [["HMGET", keys.row(ref.partition, ref.row_id), *names] for ref in refs])
+
+
+def hashes(link: Link, refs: Sequence[RowRef]) -> list[dict[bytes, bytes]]:
+    """The whole hash of each row, empty where there is none."""
+    replies = _all(link, [["HGETALL", keys.row(ref.partition, ref.row_id)] for ref in refs])
+    return [dict(zip(reply[::2], reply[1::2], strict=True)) for reply in replies]
+
+
+def sent(link: Link, rows: Sequence[Sent]) -> int:
+    """Note what was written; how many of the rows are clean now. One that changed since it was read stays dirty."""
+    calls: list[tuple[Sequence[str], Sequence[Argument]]] = [
+        (
+            [keys.row(row.ref.partition, row.ref.row_id), keys.dirty(row.ref.partition)],
+            [row.ref.row_id, row.version, row.record_id, row.keep_s],
+        )
+        for row in rows
+    ]
+    results = _SENT.run_many(link, calls)
+    return sum(result == 1 for result in _unrefused(results))
+
+
+def defer(link: Link, refs: Sequence[RowRef], wait_s: float) -> None:
+    """Keep rows dirty and let nobody write them for `wait_s`. Commit adds its mark only where there is none, so the wait stands."""
+    seconds, micros = link.call("TIME")
+    from_ms = int(seconds) * 1000 + int(micros) // 1000 + int(wait_s * 1000)
+    _all(link, [["ZADD", keys.dirty(ref.partition), from_ms, ref.row_id] for ref in refs])
+
+
+def mark(link: Link, refs: Iterable[RowRef]) -> None:
+    """Make rows dirty again that may have been cleaned; a wait that one is under stands. A row on its way out is kept."""
+    commands: list[Command] = []
+    for ref in refs:
+        commands.append(["PERSIST", keys.row(ref.partition, ref.row_id)])
+        commands.append(["ZADD", keys.dirty(ref.partition), "NX", 0, ref.row_id])
+    _all(link, commands)
+
+
+def forget_record(link: Link, ref: RowRef) -> None:
+    """Forget a row's record ID, because Airtable has no such record any more, and make the row dirty."""
+    link.call("HDEL", keys.row(ref.partition, ref.row_id), "record")
+    mark(link, [ref])
+
+
+def written_clients(link: Link, job: RowRef) -> list[RowRef]:
+    """The client rows of a job that are in Airtable already."""
+    members = link.call("SMEMBERS", keys.clients(job.partition, job.row_id))
+    refs = [RowRef(job.partition, f"{job.row_id}-{member.decode()}") for member in members]
+    return [ref for ref, (record,) in zip(refs, fields(link, refs, "record"), strict=True) if record]
+
+
+def _all(link: Link, commands: Sequence[Command]) -> list[Any]:
+    replies: list[Any] = []
+    for start in range(0, len(commands), _CHUNK):
+        replies.extend(_unrefused(link.pipeline(commands[start : start + _CHUNK])))
+    return replies
+
+
+def _unrefused(replies: list[Any]) -> list[Any]:
+    for reply in replies:
+        if isinstance(reply, StoreRefused):
+            raise reply
+    return replies
