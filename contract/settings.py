@@ -26,8 +26,12 @@ class Settings(BaseSettings):
     broker_url: SecretStr | None = Field(None, description="Celery's broker; the same Redis when unset.")
     partitions: int = Field(8, ge=1, le=1024, description="Partitions of the log. Recorded in Redis at first use, fixed from then on.")
 
-    service: str = Field("runtally", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Name of the emitting service; part of the events' source.")
-    delivery: Literal["appended", "fsynced"] = Field("appended", description="When a batch counts as delivered: in Redis' memory, or on its disk (WAITAOF).")
+    service: str = Field(
+        "runtally", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Name of the emitting service; part of the events' source."
+    )
+    delivery: Literal["appended", "fsynced"] = Field(
+        "appended", description="When a batch counts as delivered: in Redis' memory, or on its disk (WAITAOF)."
+    )
     linger_ms: int = Field(20, ge=0, le=10_000, description="How long an event may wait for company before it is sent.")
     batch_events: int = Field(500, ge=1, le=5_000, description="Most events in one log entry.")
     batch_bytes: int = Field(262_144, ge=1_024, le=8_388_608, description="Most bytes in one log entry, unless one event alone is larger.")
@@ -49,7 +53,9 @@ class Settings(BaseSettings):
     publisher_memory_s: int = Field(1_209_600, ge=3_600, description="How long the watermark of a silent publisher is kept.")
     dead_letters: int = Field(100_000, ge=1, description="Most dead letters kept a partition; the oldest go first.")
     metrics_file: Path | None = Field(None, description="TOML with metrics, rates and field names of your own.")
-    log_format: Literal["auto", "json", "console"] = Field("auto", description="Log lines: JSON, readable, or by whether stderr is a terminal.")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="Log lines: JSON, readable, or by whether stderr is a terminal."
+    )
 
     @property
     def broker(self) -> str:

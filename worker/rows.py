@@ -62,11 +62,13 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"):
 
 
 class ClientRow(Row, kw_only=True, tag="client"):
-    """One client in a run. `skips`: reason code -> count. `announced`: its start was told, not inferred from a metric."""
+    """One client in a run. `skips`: reason code -> count. `announced`: its start was told, not inferred from a metric.
+    `warned`: rates that exceeded 100 %, noted once each."""
 
     client: str
     name: str | None = None
     announced: bool = False
+    warned: list[str] = msgspec.field(default_factory=list)
     skips: dict[str, int] = msgspec.field(default_factory=dict)
     errors: list[str] = msgspec.field(default_factory=list)
     progress: list[str] = msgspec.field(default_factory=list)
@@ -78,10 +80,11 @@ class ClientRow(Row, kw_only=True, tag="client"):
 
 class JobRow(Row, kw_only=True, tag="job"):
     """One job. `metrics` are the totals over its clients; `clients` counts them by status; `with_errors` those that failed
-    or recorded an error."""
+    or recorded an error. `origin`: who made the run ID."""
 
     job_type: str | None = None
     stream: int | None = None
+    origin: str | None = None
     announced: bool = False
     clients: dict[Status, int] = msgspec.field(default_factory=dict)
     with_errors: int = 0

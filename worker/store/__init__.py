@@ -1,1 +1,1 @@
-"""What Redis holds: rows, offsets, leases and marks, and the scripts that change them."""
+"""What Redis holds, and the only verbs that change it: read, load, commit, lease, and the flush's marks."""

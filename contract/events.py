@@ -1,0 +1,180 @@
+"""Events and their wire format: CloudEvents 1.0, in the CloudEvents JSON batch format, one batch a log entry.
+
+`subject` is the run ID with the client, where there is one (`250930-141522-Jane-Doe`); `(source, id)` is the identity.
+Publishers number their events with the `sequence` extension, 1, 2, 3 … a source and partition; events from elsewhere carry
+no sequence and are known by their ID. Sources: cloudevents.io spec 1.0.2, and its extension `sequence`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+MAX_EVENT_BYTES = 1_048_576
+"""A larger event is refused by publishers and by the gateway."""
+
+
+class EventType(StrEnum):
+    """The types there are. Those that begin with `client` need a client in the subject, the others must have none."""
+
+    JOB_STARTED = "job.started"
+    CLIENT_STARTED = "client.run.started"
+    METRICS_UPDATED = "client.metrics.updated"
+    PROGRESS_LOGGED = "client.progress.logged"
+    CLIENT_COMPLETED = "client.run.completed"
+    CLIENT_EXPIRED = "client.run.expired"
+    JOB_COMPLETED = "job.completed"
+    ROWS_REQUESTED = "job.rows.requested"
+
+
+class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the progress log: what was being done, and how it stands."""
+
+    operation: str
+    state: str
+    text: str = ""
+
+
+class Data(msgspec.Struct, omit_defaults=True, gc=False):
+    """What an event says. Every field may be left out; unknown fields are ignored here and stay in the log.
+
+    `metrics`: name -> observation, merged by the metric's aggregation. `totals`: name -> total so far, replaces a sum.
+    `skips`: reason code -> count. `success`, `status`: how the work ended (completion events); `status` wins.
+    `origin`: who made the run ID; two origins for one run are a collision, and reported.
+    `run_id`, `client_id`: for senders that repeat the subject's parts; a contradiction gets the event refused.
+    """
+
+    metrics: dict[str, Any] = {}
+    totals: dict[str, Any] = {}
+    skips: dict[str, Any] = {}
+    status: Any = None
+    success: bool | None = None
+    client_name: str | None = None
+    job_type: str | None = None
+    stream: int | None = None
+    note: str | None = None
+    error: str | None = None
+    progress: Progress | None = None
+    origin: str | None = None
+    run_id: str | None = None
+    client_id: str | None = None
+
+
+_Filled = Annotated[str, Meta(min_length=1, max_length=1024)]
+_Time = Annotated[datetime, Meta(tz=True)]
+
+
+class Event(msgspec.Struct, gc=False):
+    """One event, decoded and checked for shape; what it says is checked by the fold."""
+
+    id: _Filled
+    source: _Filled
+    type: str
+    subject: _Filled
+    specversion: Literal["1.0"] = "1.0"
+    time: _Time | None = None
+    sequence: str | None = None
+    data: Data = msgspec.field(default_factory=Data)
+
+
+class Malformed(msgspec.Struct):
+    """What stood in a batch and is no event: why, and the text itself. Identity as far as it could be read, else None."""
+
+    reason: str
+    raw: bytes
+    source: str | None = None
+    id: str | None = None
+    sequence: str | None = None
+
+
+class _Outgoing(msgspec.Struct):
+    """An event as it is written: any mapping may be its data, and what is unset is left out."""
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    specversion: str = "1.0"
+    sequence: str | UnsetType = UNSET
+    data: dict[str, Any] | UnsetType = UNSET
+
+
+def _as_text(value: object) -> str:
+    """Whatever JSON has no form for travels as its text: the fold then sets that value aside, with the text as reason."""
+    return str(value)[:200]
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_as_text)
+_decode_events = msgspec.json.Decoder(list[Event]).decode
+_decode_event = msgspec.json.Decoder(Event).decode
+_decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_any = msgspec.json.Decoder().decode
+
+DECODE_ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+def encode_event(  # the attributes of a CloudEvent
+    *, id: str, source: str, type: str, subject: str, time: datetime, sequence: int | None, data: dict[str, Any]
+) -> bytes:
+    """One event as JSON. Not-a-number and infinity travel as text, since JSON has no form for them.
+
+    Raises TypeError, ValueError or RecursionError for data that cannot be written (keys that are no text, cycles)."""
+    for values in (data.get("metrics"), data.get("totals")):
+        if values:
+            for name, value in values.items():
+                if value.__class__ is float and not -1e308 <= value <= 1e308:
+                    values[name] = str(value)
+    outgoing = _Outgoing(
+        id=id,
+        source=source,
+        type=type,
+        subject=subject,
+        time=time,
+        sequence=UNSET if sequence is None else str(sequence),
+        data=data or UNSET,
+    )
+    return _encoder.encode(outgoing)
+
+
+def join_batch(events: Iterable[bytes]) -> bytes:
+    """Encoded events as one batch: what stands in a log entry's field `batch`."""
+    return b"[" + b",".join(events) + b"]"
+
+
+def decode_batch(batch: bytes) -> list[Event] | list[Event | Malformed]:
+    """The events of a batch, in order. What is no event stands as Malformed in its place; never raises for bad input."""
+    try:
+        return _decode_events(batch)
+    except DECODE_ERRORS:
+        return _decode_one_by_one(batch)
+
+
+def _decode_one_by_one(batch: bytes) -> list[Event | Malformed]:
+    try:
+        raws = [bytes(raw) for raw in _decode_raws(batch)]
+    except DECODE_ERRORS as error:
+        # A single event that is not in an array is what a hand-written XADD looks like.
+        raws = [batch]
+        if not batch.lstrip().startswith(b"{"):
+            return [Malformed(reason=f"not a JSON array of events: {error}", raw=batch)]
+    return [_decode_one(raw) for raw in raws]
+
+
+def _decode_one(raw: bytes) -> Event | Malformed:
+    try:
+        return _decode_event(raw)
+    except DECODE_ERRORS as error:
+        reason = f"not an event: {error}"
+    try:
+        attributes = _decode_any(raw)
+    except DECODE_ERRORS:
+        attributes = None
+    known = attributes if isinstance(attributes, dict) else {}
+    texts = {name: known[name] for name in ("source", "id", "sequence") if isinstance(known.get(name), str)}
+    return Malformed(reason=reason, raw=raw, **texts)

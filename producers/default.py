@@ -1,0 +1,28 @@
+"""The publisher of this process, made from the environment at first use."""
+
+from __future__ import annotations
+
+import threading
+
+from producers.publisher import Publisher
+
+_lock = threading.Lock()
+_publisher: Publisher | None = None
+
+
+def publisher() -> Publisher:
+    """The process's own publisher. Raises SettingsInvalid at the first call when the environment is wrong."""
+    global _publisher  # noqa: PLW0603  # one publisher a process is the point
+    if _publisher is None:
+        with _lock:
+            if _publisher is None:
+                from contract.settings import load_settings
+
+                _publisher = Publisher(load_settings())
+    return _publisher
+
+
+def use(replacement: Publisher | None) -> None:
+    """Let the module's calls use another publisher from now on (None: one made from the environment again)."""
+    global _publisher  # noqa: PLW0603
+    _publisher = replacement

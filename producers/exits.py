@@ -1,0 +1,74 @@
+"""Every way a process ends or forks: drain the publishers where Python lets us, begin anew in a child.
+
+Covered: normal exit and sys.exit (atexit), SIGTERM where nobody handles it, multiprocessing and billiard children (which
+skip atexit), Celery's prefork children (which skip both). Not coverable: SIGKILL and os._exit.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import weakref
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from producers.publisher import Publisher
+
+_publishers: weakref.WeakSet[Publisher] = weakref.WeakSet()
+_armed_pid = 0
+
+
+def watch(publisher: Publisher) -> None:
+    """Drain this publisher when the process ends; give it a new life in forked children."""
+    _publishers.add(publisher)
+
+
+def on_start(publisher: Publisher) -> None:
+    """Called when a publisher's thread has started: arms what has to be armed in this very process."""
+    global _armed_pid  # noqa: PLW0603  # one process, one set of exit hooks
+    if _armed_pid == os.getpid():
+        return
+    _armed_pid = os.getpid()
+    # Celery's and multiprocessing's children end without atexit, but each has an exit hook of its own. Neither is
+    # imported here: where it is not loaded, this is no child of it.
+    for name in ("multiprocessing.util", "billiard.util"):
+        util = sys.modules.get(name)
+        if util is not None:
+            util.Finalize(None, drain, exitpriority=100)
+    signals = sys.modules.get("celery.signals")
+    if signals is not None:
+        signals.worker_process_shutdown.connect(_drain_in_celery, weak=False)
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _on_sigterm)
+
+
+def drain() -> None:
+    """Deliver what is left, each publisher for its `drain_timeout_s` at most. What is not delivered is told on stderr."""
+    for publisher in list(_publishers):
+        undelivered = publisher.close()
+        if undelivered:
+            sys.stderr.write(f"runtally: {undelivered} events were not delivered before the process ended\n")
+
+
+def _drain_in_celery(**_: Any) -> None:
+    drain()
+
+
+def _on_sigterm(number: int, _: FrameType | None) -> None:
+    """Drain, then end as SIGTERM ends a process that does not handle it."""
+    drain()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _in_child() -> None:
+    for publisher in list(_publishers):
+        publisher._begin()
+
+
+atexit.register(drain)
+os.register_at_fork(after_in_child=_in_child)

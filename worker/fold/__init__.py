@@ -1,0 +1,8 @@
+"""The fold: events and rows in, changes out. Plain functions over plain values; imports neither Redis nor Celery."""
+
+from worker.fold.changes import Changes, Entry, Known, Letter
+from worker.fold.fold import fold
+from worker.fold.needs import Needs, needs_of
+from worker.fold.rules import Rules
+
+__all__ = ["Changes", "Entry", "Known", "Letter", "Needs", "Rules", "fold", "needs_of"]

@@ -1,0 +1,113 @@
+"""What one event does to one row. Nothing here raises for what an event says: it is used, or set aside with its reason."""
+
+from __future__ import annotations
+
+from contract.events import Data, Event, EventType
+from contract.status import Status
+from worker.fold.observe import observe, skip
+from worker.fold.outcome import tell, tell_status
+from worker.fold.working import Working
+from worker.rows import AnyRow, ClientRow, JobRow, Outcome
+
+_COMPLETIONS = frozenset({EventType.CLIENT_COMPLETED, EventType.JOB_COMPLETED})
+
+
+def to_client(working: Working, row: ClientRow, event: Event) -> None:
+    """Apply a client event: announcement, metrics, skips, texts, outcome, in this order."""
+    data = event.data
+    if event.type == EventType.CLIENT_EXPIRED:
+        _expire(working, row, event)
+        return
+    if row.events == 0 and event.type != EventType.CLIENT_STARTED:
+        working.line(row, "notes", "created by its first event: its start was never announced")
+    _touch(working, row)
+    if event.type == EventType.CLIENT_STARTED:
+        row.announced = True
+    if data.client_name is not None:
+        row.name = data.client_name
+    if data.metrics:
+        observe(working, row, event, data.metrics, as_total=False)
+    if data.totals:
+        observe(working, row, event, data.totals, as_total=True)
+    if data.skips:
+        skip(working, row, event)
+    _texts(working, row, data)
+    if data.error is not None:
+        working.line(row, "errors", data.error)
+    if data.progress is not None:
+        progress = data.progress
+        text = f"{progress.operation}: {progress.state}"
+        working.line(row, "progress", f"{text} ({progress.text})" if progress.text else text)
+    _conclude(working, row, event)
+    job = working.job(row.run)
+    if job.start is None:
+        working.line(job, "notes", "created by a client's first event: its start was never announced")
+    _span(working, job)
+
+
+def to_job(working: Working, row: JobRow, event: Event) -> None:
+    """Apply a job event. Metrics of a job are the totals of its clients: those sent for the job itself are set aside."""
+    data = event.data
+    _touch(working, row)
+    if event.type == EventType.JOB_STARTED:
+        row.announced = True
+    if data.job_type is not None:
+        row.job_type = data.job_type
+    if data.stream is not None:
+        row.stream = data.stream
+    if data.origin is not None:
+        _origin(working, row, data.origin)
+    for name, value in (data.metrics | data.totals).items():
+        reason = f"{name[:100]}: a job's metrics are the totals of its clients; send it with a client in the subject"
+        working.set_aside("value", reason, event, {name: value})
+        working.line(row, "notes", reason)
+    _texts(working, row, data)
+    if data.error is not None:
+        working.line(row, "notes", f"error: {data.error}")
+    _conclude(working, row, event)
+
+
+def _origin(working: Working, row: JobRow, origin: str) -> None:
+    if row.origin is None:
+        row.origin = origin
+    elif row.origin != origin:
+        working.changes.counts["run_id_collisions"] += 1
+        working.line(row, "notes", "integrity: two jobs have taken this run ID (it was made while Redis was away); their numbers are mixed")
+
+
+def _touch(working: Working, row: AnyRow) -> None:
+    row.events += 1
+    _span(working, row)
+    if row.outcome is not None and row.outcome.presumed:
+        row.outcome = None
+        working.line(row, "notes", "reopened: a late event proves that it is alive")
+
+
+def _span(working: Working, row: AnyRow) -> None:
+    """Widen first and last real event."""
+    at = working.at
+    if row.start is None or at < row.start:
+        row.start = at
+    if row.end is None or at > row.end:
+        row.end = at
+
+
+def _texts(working: Working, row: AnyRow, data: Data) -> None:
+    if data.note is not None:
+        working.line(row, "notes", data.note)
+
+
+def _conclude(working: Working, row: AnyRow, event: Event) -> None:
+    """Take the outcome an event tells: by its status, else by `success` on a completion."""
+    data = event.data
+    if data.status is not None:
+        tell_status(working, row, event, data.status)
+    elif event.type in _COMPLETIONS:
+        tell(working, row, Status.FAILED if data.success is False else Status.COMPLETED)
+
+
+def _expire(working: Working, row: ClientRow, event: Event) -> None:
+    """The sweeper presumes a silent run dead. It counts as no sign of life: neither times nor a real outcome change."""
+    if row.outcome is None:
+        row.outcome = Outcome(Status.FAILED, working.at, presumed=True)
+        working.line(row, "notes", event.data.note or "closed as Failed: no event for too long")

@@ -1,0 +1,61 @@
+"""What goes into a fold and what comes out of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from contract.events import Event, Malformed
+from worker.rows import AnyRow
+
+
+class Entry(NamedTuple):
+    """One log entry, decoded. `offset`: its ID (`<ms>-<n>`); `received_ms`: the server's clock when it was appended."""
+
+    offset: str
+    received_ms: int
+    events: list[Event] | list[Event | Malformed]
+
+
+@dataclass(slots=True)
+class Known:
+    """What Redis knew before these entries, for as much of it as they touch (see needs_of).
+
+    `rows`: row ID -> row, absent when there is none. `marks`: publisher -> highest sequence folded.
+    `seen`: digests of the identities that were folded before, among those asked for.
+    """
+
+    rows: dict[str, AnyRow] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)
+    seen: set[bytes] = field(default_factory=set)
+
+
+class Letter(NamedTuple):
+    """A dead letter: what was set aside, alone. `kind`: event, value or status. `origin`: where it stood, as text -> text."""
+
+    kind: str
+    reason: str
+    origin: dict[str, str]
+    letter: bytes
+
+
+@dataclass(slots=True)
+class Changes:
+    """What one commit stores, all of it or nothing.
+
+    `rows`: row ID -> row as it is now. `texts`: row ID -> growing texts that changed. `marks`: publisher -> sequence.
+    `ids`: bucket -> digests first seen now (a dict for its order). `clients`: run -> client IDs new in it. `runs`: run -> ms of its last event.
+    `counts`: what happened, by name, to be added to the partition's counters.
+    """
+
+    offset: str
+    received_ms: int
+    rows: dict[str, AnyRow] = field(default_factory=dict)
+    texts: dict[str, set[str]] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)
+    ids: dict[int, dict[bytes, None]] = field(default_factory=dict)
+    clients: dict[str, list[str]] = field(default_factory=dict)
+    runs: dict[str, int] = field(default_factory=dict)
+    letters: list[Letter] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)

@@ -1,0 +1,92 @@
+"""What follows from the rows after all events are applied: statuses, the job's totals from its clients' changes, warnings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from contract.status import Status
+from worker.fold.working import Working
+from worker.rows import ClientRow, JobRow
+
+ERRORS = "Errors"
+
+
+def finish(working: Working) -> None:
+    """Derive everything derived, and give each touched row its next version."""
+    for row in list(working.rows.values()):
+        if isinstance(row, ClientRow):
+            row.status = client_status(row, working.rules.registry.work_names)
+            _warn(working, row)
+            before = working.known.rows.get(row.row_id)
+            assert before is None or isinstance(before, ClientRow)
+            _roll_up(working, before, row)
+    updated = datetime.fromtimestamp(working.received_ms / 1000, UTC)
+    for row in working.rows.values():
+        if isinstance(row, JobRow):
+            row.status = job_status(row)
+        row.version += 1
+        row.updated = updated
+    working.changes.received_ms = working.received_ms
+
+
+def client_status(row: ClientRow, work_names: frozenset[str]) -> Status:
+    """Spec §2: Running until an outcome was told; success with no work done is No Leads To Score."""
+    if row.outcome is None:
+        return Status.RUNNING
+    if row.outcome.status is Status.COMPLETED and not any(row.metrics.get(name, 0) > 0 for name in work_names):
+        return Status.NO_LEADS
+    return row.outcome.status
+
+
+def job_status(row: JobRow) -> Status:
+    """Spec §2: Running until the orchestrator has told an outcome and every client run is terminal."""
+    if row.outcome is None or row.clients.get(Status.RUNNING, 0):
+        return Status.RUNNING
+    clients = sum(row.clients.values())
+    if row.outcome.status is Status.FAILED or (clients and row.clients.get(Status.FAILED, 0) == clients):
+        return Status.FAILED
+    if clients:
+        return Status.NO_LEADS if row.clients.get(Status.NO_LEADS, 0) == clients else Status.COMPLETED
+    return row.outcome.status
+
+
+def with_error(row: ClientRow) -> bool:
+    """Whether the client run failed or recorded an error."""
+    return row.status is Status.FAILED or bool(row.metrics.get(ERRORS, 0)) or bool(row.errors)
+
+
+def _warn(working: Working, row: ClientRow) -> None:
+    """A rate above 100 % is shown as 100 %: the note says so, since a cap must not hide a double count."""
+    for rate in working.rules.registry.rates:
+        _, capped = rate.of(row.metrics)
+        if capped and rate.name not in row.warned:
+            row.warned = [*row.warned, rate.name]
+            working.changes.counts["integrity_warnings"] += 1
+            working.line(row, "notes", f"integrity: {rate.numerator} exceeds {rate.denominator}; {rate.name} is shown as 100 %")
+
+
+def _roll_up(working: Working, before: ClientRow | None, after: ClientRow) -> None:
+    job = working.job(after.run)
+    _count_client(job, before, after)
+    registry = working.rules.registry
+    old = {} if before is None else registry.effective(before.metrics)
+    for name, value in registry.effective(after.metrics).items():
+        metric = registry.by_any_name.get(name)
+        if metric is None or metric.aggregation == "last":
+            continue
+        total = job.metrics.get(name)
+        if metric.aggregation == "sum":
+            change = metric.add(value, -old[name]) if name in old else value
+            job.metrics[name] = change if total is None else metric.add(total, change)
+        else:
+            job.metrics[name] = value if total is None else metric.merge(total, value)
+
+
+def _count_client(job: JobRow, before: ClientRow | None, after: ClientRow) -> None:
+    counts: dict[Any, int] = job.clients
+    if before is not None and before.status is not after.status:
+        counts[before.status] -= 1
+    if before is None or before.status is not after.status:
+        counts[after.status] = counts.get(after.status, 0) + 1
+    job.with_errors += with_error(after) - (before is not None and with_error(before))

@@ -1,0 +1,102 @@
+"""The fold itself: every event once, in log order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from msgspec import structs
+
+from contract.errors import EventRejected
+from contract.events import Event, EventType, Malformed
+from worker.fold.apply import to_client, to_job
+from worker.fold.changes import Changes, Entry, Known
+from worker.fold.derive import finish
+from worker.fold.needs import digest_of
+from worker.fold.rules import Rules
+from worker.fold.working import Working
+
+_JOB_TYPES = frozenset({EventType.JOB_STARTED, EventType.JOB_COMPLETED, EventType.ROWS_REQUESTED})
+_TYPES = frozenset(EventType)
+
+
+def fold(rules: Rules, known: Known, entries: Sequence[Entry]) -> Changes:
+    """The changes that follow from `entries` (at least one, in log order, from one partition).
+
+    Pure: `known` is not changed, and the same arguments give the same changes. Never raises for bad input: what cannot
+    be used is in `changes.letters`, alone. A repeat (sequence at or below the watermark, or an identity seen before)
+    changes nothing but a count.
+    """
+    working = Working(rules, known, entries[-1].offset)
+    for entry in entries:
+        working.received_ms = entry.received_ms
+        working.changes.offset = entry.offset
+        received = datetime.fromtimestamp(entry.received_ms / 1000, UTC)
+        for event in entry.events:
+            if _first_time(working, event):
+                working.at = received
+                _apply(working, event)
+    finish(working)
+    return working.changes
+
+
+def _first_time(working: Working, event: Event | Malformed) -> bool:
+    """Whether this event was not folded before; notes that it is now."""
+    changes = working.changes
+    sequence, source = event.sequence, event.source
+    if sequence is not None and source and sequence.isdecimal():
+        number = int(sequence)
+        mark = changes.marks.get(source)
+        if mark is None:
+            mark = working.known.marks.get(source, 0)
+        if number <= mark:
+            changes.counts["duplicates"] += 1
+            return False
+        if mark and number > mark + 1:
+            changes.counts["gaps"] += number - mark - 1
+        changes.marks[source] = number
+        return True
+    digest = digest_of(event)
+    if digest in working.known.seen:
+        changes.counts["duplicates"] += 1
+        return False
+    bucket = changes.ids.setdefault(working.received_ms // working.rules.id_bucket_ms, {})
+    if any(digest in digests for digests in changes.ids.values()):
+        changes.counts["duplicates"] += 1
+        return False
+    bucket[digest] = None
+    return True
+
+
+def _apply(working: Working, event: Event | Malformed) -> None:
+    changes = working.changes
+    changes.counts["events"] += 1
+    if isinstance(event, Malformed):
+        working.set_aside("event", event.reason, event, event.raw)
+        return
+    if event.time is not None:
+        working.at = event.time.astimezone(UTC)
+    try:
+        _dispatch(working, event)
+    except EventRejected as error:
+        working.set_aside("event", str(error), event, structs.asdict(event))
+
+
+def _dispatch(working: Working, event: Event) -> None:
+    target = working.rules.target(event.subject)
+    data = event.data
+    if event.type not in _TYPES:
+        raise EventRejected(f"unknown event type {event.type[:100]!r}; known are {', '.join(sorted(_TYPES))}")
+    if data.run_id is not None and data.run_id not in (target.run, target.row_id):
+        raise EventRejected(f"data.run_id {data.run_id[:100]!r} contradicts the subject {target.row_id!r}")
+    if data.client_id is not None and data.client_id != target.client:
+        raise EventRejected(f"data.client_id {data.client_id[:100]!r} contradicts the subject {target.row_id!r}")
+    if event.type in _JOB_TYPES:
+        if target.client is not None:
+            raise EventRejected(f"{event.type} is about a job, but the subject {target.row_id!r} names a client")
+        to_job(working, working.job(target.run), event)
+    elif target.client is None:
+        raise EventRejected(f"{event.type} needs a client in its subject, but {target.row_id!r} names none")
+    else:
+        to_client(working, working.client(target), event)
+    working.changes.runs[target.run] = working.received_ms

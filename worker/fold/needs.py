@@ -1,0 +1,52 @@
+"""What has to be read from Redis before entries can be folded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from contract.errors import EventRejected
+from contract.events import Event, Malformed
+from worker.fold.changes import Entry
+from worker.fold.rules import Rules
+
+
+@dataclass(slots=True)
+class Needs:
+    """Row IDs (client runs and their jobs), publishers, and digests of identities by the bucket they would be added to."""
+
+    row_ids: set[str] = field(default_factory=set)
+    publishers: set[str] = field(default_factory=set)
+    ids: dict[int, set[bytes]] = field(default_factory=dict)
+
+
+def digest_of(event: Event | Malformed) -> bytes:
+    """12 bytes that stand for (source, id); for what has no identity, for its text."""
+    if event.source and event.id:
+        return blake2b(f"{event.source}\0{event.id}".encode(), digest_size=12).digest()
+    raw = event.raw if isinstance(event, Malformed) else b""
+    return blake2b(raw, digest_size=12).digest()
+
+
+def needs_of(rules: Rules, entries: Iterable[Entry]) -> Needs:
+    """What `fold` will ask of Known for these entries."""
+    needs = Needs()
+    subjects: set[str] = set()
+    for entry in entries:
+        bucket = entry.received_ms // rules.id_bucket_ms
+        for event in entry.events:
+            if event.__class__ is Event:
+                subjects.add(event.subject)
+            if event.sequence is not None and event.source:
+                needs.publishers.add(event.source)
+            else:
+                needs.ids.setdefault(bucket, set()).add(digest_of(event))
+    for subject in subjects:
+        try:
+            target = rules.target(subject)
+        except EventRejected:
+            continue  # the fold sets it aside with this reason
+        needs.row_ids.add(target.row_id)
+        needs.row_ids.add(target.run)
+    return needs

@@ -1,0 +1,91 @@
+"""The rows a fold is working on: copies, made at the first touch, so that a fold that is never committed changes nothing."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from contract.events import Event, Malformed
+from worker.fold.changes import Changes, Known, Letter
+from worker.fold.rules import Rules, Target
+from worker.rows import AnyRow, ClientRow, JobRow
+
+MAX_LINES = 100
+"""Most lines kept of a growing text; older ones are counted in `dropped`."""
+
+MAX_LINE = 1_000
+"""Most characters kept of a line."""
+
+_CONTROLS = {code: " " for code in (*range(32), 127) if chr(code) not in "\n\t"}
+
+
+class Working:
+    """One fold in progress. `received_ms`, `at`: when the server got the event in hand, and when it happened."""
+
+    __slots__ = ("at", "changes", "known", "received_ms", "rows", "rules")
+
+    def __init__(self, rules: Rules, known: Known, offset: str) -> None:
+        self.rules = rules
+        self.known = known
+        self.changes = Changes(offset=offset, received_ms=0)
+        self.rows = self.changes.rows
+        self.received_ms = 0
+        self.at = datetime.fromtimestamp(0, UTC)
+
+    def job(self, run: str) -> JobRow:
+        """The job's row to work on; a new one if there is none."""
+        row = self.rows.get(run)
+        if row is None:
+            known = self.known.rows.get(run)
+            row = self.rows[run] = JobRow(run=run) if known is None else _copied(known)
+        assert isinstance(row, JobRow)
+        return row
+
+    def client(self, target: Target) -> ClientRow:
+        """The client run's row to work on; a new one, entered in its job, if there is none."""
+        row = self.rows.get(target.row_id)
+        if row is None:
+            known = self.known.rows.get(target.row_id)
+            if known is None:
+                assert target.client is not None
+                row = ClientRow(run=target.run, client=target.client)
+                self.changes.clients.setdefault(target.run, []).append(target.client)
+            else:
+                row = _copied(known)
+            self.rows[target.row_id] = row
+        assert isinstance(row, ClientRow)
+        return row
+
+    def line(self, row: AnyRow, name: str, text: str) -> None:
+        """Append a line to one of the row's growing texts, with the event's time in front; bounded in lines and length."""
+        lines: list[str] = [*getattr(row, name), f"[{self.at:%Y-%m-%d %H:%M:%S}Z] {text[:MAX_LINE].translate(_CONTROLS)}"]
+        excess = len(lines) - MAX_LINES
+        if excess > 0:
+            row.dropped[name] = row.dropped.get(name, 0) + excess
+            lines = lines[excess:]
+        setattr(row, name, lines)
+        self.changes.texts.setdefault(row.row_id, set()).add(name)
+
+    def set_aside(self, kind: str, reason: str, event: Event | Malformed, what: object) -> None:
+        """Keep `what` as a dead letter. Its neighbours count."""
+        origin: dict[str, str] = {"source": event.source or "", "id": event.id or "", "offset": self.changes.offset}
+        if isinstance(event, Event):
+            origin |= {"subject": event.subject, "type": event.type}
+        letter = what if isinstance(what, bytes) else msgspec.json.encode(what)
+        self.changes.letters.append(Letter(kind, reason, origin, letter))
+        self.changes.counts[f"dead_{kind}"] += 1
+
+
+def _copied(row: AnyRow) -> AnyRow:
+    """A copy whose mappings may be changed; growing texts are replaced by `line`, never changed in place."""
+    twin = copy.copy(row)
+    for name in ("metrics", "stamps", "unknown", "dropped", "skips", "clients"):
+        value: dict[Any, Any] | None = getattr(twin, name, None)
+        if value:
+            setattr(twin, name, value.copy())
+        elif value is not None:
+            setattr(twin, name, {})
+    return twin

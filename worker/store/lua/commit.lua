@@ -1,0 +1,59 @@
+#!lua flags=allow-oom
+-- commit: store what one fold changed, if nobody committed since it read.
+-- It may run at maxmemory, because it is what lets the log be trimmed: a full Redis must drain.
+-- KEYS[1] HASH partition state (offset, counters).  KEYS[2] HASH watermarks.  KEYS[3] ZSET publishers.  KEYS[4] ZSET runs.
+-- KEYS[5] ZSET dirty.  KEYS[6] STREAM dead letters.  KEYS[7...] first the HASH of each row, then the SET of remembered IDs
+-- of each bucket, then the SET of clients of each run, in the order of ARGV[4].
+-- ARGV[1] offset read from.  ARGV[2] offset folded up to.  ARGV[3] ms when the last entry was received.
+-- ARGV[4] changes, msgpack: {rows={{row_id, {field, text, ...}}, ...}, marks={publisher, seq, ...}, ids={{ttl_s, digest, ...}, ...},
+--   clients={{client, ...}, ...}, runs={ms, run, ...}, letters={{reason, origin, letter}, ...}, counts={name, n, ...}}.
+-- ARGV[5] most dead letters kept.
+-- Returns 1, or 0 when the offset had moved (nothing is written).  O(changes).  Safe to retry: a repeat returns 0.
+
+local stored = redis.call('HGET', KEYS[1], 'offset') or '0-0'
+if stored ~= ARGV[1] then
+  return 0
+end
+
+local changes = cmsgpack.unpack(ARGV[4])
+
+-- Lua's stack holds about 8,000 values: longer lists go in pieces of an even number of values.
+local function each_piece(values, first, call)
+  for from = first, #values, 7000 do
+    call(unpack(values, from, math.min(from + 6999, #values)))
+  end
+end
+
+redis.call('HSET', KEYS[1], 'offset', ARGV[2], 'folded_ms', ARGV[3])
+for i = 1, #changes.counts, 2 do
+  redis.call('HINCRBY', KEYS[1], changes.counts[i], changes.counts[i + 1])
+end
+
+local key = 6
+for _, row in ipairs(changes.rows) do
+  key = key + 1
+  redis.call('HSET', KEYS[key], unpack(row[2]))
+  redis.call('PERSIST', KEYS[key])
+  -- NX: a row that waits for an unclear write to settle goes on waiting.
+  redis.call('ZADD', KEYS[5], 'NX', 0, row[1])
+end
+for _, digests in ipairs(changes.ids) do
+  key = key + 1
+  each_piece(digests, 2, function(...) redis.call('SADD', KEYS[key], ...) end)
+  redis.call('EXPIRE', KEYS[key], digests[1])
+end
+for _, clients in ipairs(changes.clients) do
+  key = key + 1
+  each_piece(clients, 1, function(...) redis.call('SADD', KEYS[key], ...) end)
+  redis.call('PERSIST', KEYS[key])
+end
+
+each_piece(changes.marks, 1, function(...) redis.call('HSET', KEYS[2], ...) end)
+for i = 1, #changes.marks, 2 do
+  redis.call('ZADD', KEYS[3], ARGV[3], changes.marks[i])
+end
+each_piece(changes.runs, 1, function(...) redis.call('ZADD', KEYS[4], ...) end)
+for _, letter in ipairs(changes.letters) do
+  redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[5], '*', 'reason', letter[1], 'origin', letter[2], 'letter', letter[3])
+end
+return 1
