@@ -38,7 +38,7 @@ MAX_CHARS = 1_000
 _FORMS = "use YYMMDD-HHMMSS in UTC, with -<Client ID> for a client run (250930-141522-Jane-Doe)"
 
 _standard = re.compile(r"([0-9]{6}-[0-9]{6})(?:-(.*))?", re.DOTALL).fullmatch
-_apify_suffix = re.compile(r"apify-([0-9a-z]{17})", re.IGNORECASE | re.ASCII).fullmatch
+_apify_suffix = re.compile(r"apify-([0-9a-z]{17})(?:\.0)?", re.IGNORECASE | re.ASCII).fullmatch
 
 
 def parse(value: object) -> RunId:

@@ -17,7 +17,7 @@ MAX_CLIENT_CHARS = 200
 """The longest client ID. Row IDs are keys in Redis and in Airtable; a longer text is no ID but an accident."""
 
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]").search
-_APIFY = re.compile(r"apify-[0-9a-z]{17}", re.ASCII | re.IGNORECASE).fullmatch
+_APIFY = re.compile(r"apify-[0-9a-z]{17}(?:\.0)?", re.ASCII | re.IGNORECASE).fullmatch
 
 
 class Format(StrEnum):
