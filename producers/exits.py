@@ -27,7 +27,7 @@ def watch(publisher: Publisher) -> None:
     _publishers.add(publisher)
 
 
-def on_start(publisher: Publisher) -> None:
+def arm() -> None:
     """Called when a publisher's thread has started: arms what has to be armed in this very process."""
     global _armed_pid  # noqa: PLW0603  # one process, one set of exit hooks
     if _armed_pid == os.getpid():

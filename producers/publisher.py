@@ -177,7 +177,7 @@ class Publisher:
             except RuntimeError:
                 return  # the interpreter is shutting down; the drain at exit says how many events are left
             self._thread = thread
-        exits.on_start(self)
+        exits.arm()
 
     def _send(self) -> None:
         from producers.sender import Sender

@@ -28,7 +28,7 @@ class Known:
 
     rows: dict[str, AnyRow] = field(default_factory=dict)
     marks: dict[str, int] = field(default_factory=dict)
-    seen: set[bytes] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
 
 
 class Letter(NamedTuple):
@@ -45,7 +45,8 @@ class Changes:
     """What one commit stores, all of it or nothing.
 
     `rows`: row ID -> row as it is now. `texts`: row ID -> growing texts that changed. `marks`: publisher -> sequence.
-    `ids`: bucket -> digests first seen now (a dict for its order). `clients`: run -> client IDs new in it. `runs`: run -> ms of its last event.
+    `ids`: bucket -> digests first seen now (a dict for its order). `clients`: run -> client IDs new in it.
+    `runs`: run -> ms of its last event.
     `counts`: what happened, by name, to be added to the partition's counters.
     """
 
@@ -54,7 +55,7 @@ class Changes:
     rows: dict[str, AnyRow] = field(default_factory=dict)
     texts: dict[str, set[str]] = field(default_factory=dict)
     marks: dict[str, int] = field(default_factory=dict)
-    ids: dict[int, dict[bytes, None]] = field(default_factory=dict)
+    ids: dict[int, dict[str, None]] = field(default_factory=dict)
     clients: dict[str, list[str]] = field(default_factory=dict)
     runs: dict[str, int] = field(default_factory=dict)
     letters: list[Letter] = field(default_factory=list)

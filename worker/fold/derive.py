@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from contract.metrics import Aggregation
+from contract.registry import Registry
 from contract.status import Status
 from worker.fold.working import Working
 from worker.rows import ClientRow, JobRow
@@ -16,7 +18,7 @@ def finish(working: Working) -> None:
     """Derive everything derived, and give each touched row its next version."""
     for row in list(working.rows.values()):
         if isinstance(row, ClientRow):
-            row.status = client_status(row, working.rules.registry.work_names)
+            row.status = client_status(row, working.rules.registry)
             _warn(working, row)
             before = working.known.rows.get(row.row_id)
             assert before is None or isinstance(before, ClientRow)
@@ -30,11 +32,11 @@ def finish(working: Working) -> None:
     working.changes.received_ms = working.received_ms
 
 
-def client_status(row: ClientRow, work_names: frozenset[str]) -> Status:
+def client_status(row: ClientRow, registry: Registry) -> Status:
     """Spec §2: Running until an outcome was told; success with no work done is No Leads To Score."""
     if row.outcome is None:
         return Status.RUNNING
-    if row.outcome.status is Status.COMPLETED and not any(row.metrics.get(name, 0) > 0 for name in work_names):
+    if row.outcome.status is Status.COMPLETED and not registry.did_work(row.metrics):
         return Status.NO_LEADS
     return row.outcome.status
 
@@ -73,14 +75,11 @@ def _roll_up(working: Working, before: ClientRow | None, after: ClientRow) -> No
     old = {} if before is None else registry.effective(before.metrics)
     for name, value in registry.effective(after.metrics).items():
         metric = registry.by_any_name.get(name)
-        if metric is None or metric.aggregation == "last":
+        if metric is None or metric.aggregation is Aggregation.LAST:
             continue
         total = job.metrics.get(name)
-        if metric.aggregation == "sum":
-            change = metric.add(value, -old[name]) if name in old else value
-            job.metrics[name] = change if total is None else metric.add(total, change)
-        else:
-            job.metrics[name] = value if total is None else metric.merge(total, value)
+        summed = metric.aggregation is Aggregation.SUM
+        job.metrics[name] = metric.shift(total, old.get(name), value) if summed else metric.merge(total, value)
 
 
 def _count_client(job: JobRow, before: ClientRow | None, after: ClientRow) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -18,15 +19,16 @@ class Needs:
 
     row_ids: set[str] = field(default_factory=set)
     publishers: set[str] = field(default_factory=set)
-    ids: dict[int, set[bytes]] = field(default_factory=dict)
+    ids: dict[int, set[str]] = field(default_factory=dict)
 
 
-def digest_of(event: Event | Malformed) -> bytes:
-    """12 bytes that stand for (source, id); for what has no identity, for its text."""
+def digest_of(event: Event | Malformed) -> str:
+    """16 characters (96 bits) that stand for (source, id); for what has no identity, for its text."""
     if event.source and event.id:
-        return blake2b(f"{event.source}\0{event.id}".encode(), digest_size=12).digest()
-    raw = event.raw if isinstance(event, Malformed) else b""
-    return blake2b(raw, digest_size=12).digest()
+        identity = f"{event.source}\0{event.id}".encode()
+    else:
+        identity = event.raw if isinstance(event, Malformed) else b""
+    return b64encode(blake2b(identity, digest_size=12).digest()).decode()
 
 
 def needs_of(rules: Rules, entries: Iterable[Entry]) -> Needs:

@@ -7,7 +7,8 @@ from typing import Any
 
 from contract.errors import ValueRejected
 from contract.events import Event
-from contract.metrics import MAX_INTEGER, Metric
+from contract.metrics import Aggregation, Metric, MetricType
+from contract.values import MAX_INTEGER
 from worker.fold.outcome import tell_status
 from worker.fold.working import Working
 from worker.rows import ClientRow
@@ -42,14 +43,13 @@ def _observe_one(working: Working, row: ClientRow, event: Event, name: str, valu
         return
     if metric.name == "Status":
         tell_status(working, row, event, usable)
-    elif metric.aggregation == "last":
+    elif metric.aggregation is Aggregation.LAST:
         _keep_last(working, row, metric, usable)
-    elif as_total and metric.aggregation == "sum":
+    elif as_total and metric.aggregation is Aggregation.SUM:
         row.metrics[metric.name] = usable
     else:
-        old = row.metrics.get(metric.name)
-        row.metrics[metric.name] = usable if old is None else metric.merge(old, usable)
-    if metric.type == "datetime":
+        row.metrics[metric.name] = metric.merge(row.metrics.get(metric.name), usable)
+    if metric.type is MetricType.DATETIME:
         _span_from(row, metric)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from contract import keys, run_id
+from contract import keys
 from contract.errors import EventRejected
 from contract.registry import Registry
+from contract.run_id import parse
 
 _SUBJECTS_REMEMBERED = 100_000
 
@@ -52,7 +53,7 @@ class Rules:
 
     def _locate(self, subject: str) -> Target | str:
         """The target, or the reason why there is none."""
-        parsed = run_id.parse(subject)
+        parsed = parse(subject)
         if parsed.base is None or parsed.standard != subject:
             return f"subject {subject[:200]!r} is not a run ID in standard form (YYMMDD-HHMMSS, or with -<client>)"
         home = keys.partition_of(parsed.base, self.partitions)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -89,11 +88,12 @@ class PartitionStore:
         return bool(_commit.run(self.link, script_keys, args) == 1)
 
     def _packed(self, changes: Changes, row_ids: list[str]) -> dict[str, Any]:
-        def hash_of(row_id: str) -> list[str | bytes]:
+        # Texts, not bytes: the server's msgpack knows no binary type.
+        def hash_of(row_id: str) -> list[str]:
             row = changes.rows[row_id]
             # A new row gets all its texts, so that a reader finds every field.
             texts = TEXTS if row.version == 1 else changes.texts.get(row_id, ())
-            return list(chain.from_iterable(to_hash(row, texts).items()))
+            return [part for name, value in to_hash(row, texts).items() for part in (name, value.decode())]
 
         return {
             "rows": [(row_id, hash_of(row_id)) for row_id in row_ids],
@@ -102,7 +102,12 @@ class PartitionStore:
             "clients": list(changes.clients.values()),
             "runs": _flat((ms, run) for run, ms in changes.runs.items()),
             "letters": [
-                (f"{letter.kind}: {letter.reason}", msgspec.json.encode(letter.origin), letter.letter) for letter in changes.letters
+                (
+                    f"{letter.kind}: {letter.reason}",
+                    msgspec.json.encode(letter.origin).decode(),
+                    letter.letter.decode(errors="backslashreplace"),
+                )
+                for letter in changes.letters
             ],
             "counts": _flat(changes.counts.items()),
         }
