@@ -76,7 +76,7 @@ def load_registry(path: Path | None = None) -> Registry:
 
     Raises SettingsInvalid naming the file, the table and what to mend, also when the file cannot be read.
     """
-    from contract.registry_file import read_registry_file  # noqa: PLC0415  # TOML is not needed to use a registry
+    from contract.registry_file import read_registry_file  # TOML is not needed to use a registry
 
     shipped = read_registry_file(Path(__file__).with_name("metrics.toml"), (), ())
     if path is None:

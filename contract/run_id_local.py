@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from threading import Lock
 
 from contract.run_id_value import from_datetime, to_datetime
@@ -17,22 +17,22 @@ class LocalIds:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._taken: set[datetime] = set()
-        self._oldest: list[datetime] = []  # the same seconds as a heap
-        self._closed = datetime(2000, 1, 1, tzinfo=UTC) - timedelta(seconds=1)  # all seconds up to here count as taken
+        self._taken: set[int] = set()  # seconds since 1970
+        self._oldest: list[int] = []  # the same seconds as a heap
+        self._closed = 0  # all seconds up to here count as taken
 
     def take(self, now: datetime) -> str:
         """The base of an aware time, or of the next free second if it is taken. Raises RunIdInvalid as `from_datetime` does."""
-        second = to_datetime(from_datetime(now))
+        second = int(to_datetime(from_datetime(now)).timestamp())
         with self._lock:
-            second = max(second, self._closed + timedelta(seconds=1))
+            second = max(second, self._closed + 1)
             while second in self._taken:
-                second += timedelta(seconds=1)
-            base = from_datetime(second)
+                second += 1
+            base = from_datetime(datetime.fromtimestamp(second, UTC))
             self._remember(second)
         return base
 
-    def _remember(self, second: datetime) -> None:
+    def _remember(self, second: int) -> None:
         self._taken.add(second)
         heapq.heappush(self._oldest, second)
         if len(self._taken) > _REMEMBERED:

@@ -101,7 +101,7 @@ def from_datetime(time: datetime) -> str:
 
 def client_fault(client: object) -> str:
     """What is wrong with a client ID, to follow the words "the client ID"; "" if nothing is. Surrounding space is dropped elsewhere."""
-    if not isinstance(client, str):
+    if not (issubclass(type(client), str) and isinstance(client, str)):
         return f"is {shown(client)}, not text"
     if not client or client.isspace():
         return "is empty"
@@ -109,6 +109,6 @@ def client_fault(client: object) -> str:
         return f"has {len(client)} characters, more than {MAX_CLIENT_CHARS}"
     if _FORBIDDEN(client):
         return f"{shown(client)} holds a control character or half of a surrogate pair"
-    if _APIFY(client):
+    if _APIFY(client.strip()):
         return f"{shown(client)} is what an Apify run ID looks like behind a run ID: it could not be read back as a client"
     return ""

@@ -10,9 +10,9 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
 def shown(value: object) -> str:
     """`repr` of a value in about 60 characters, control characters escaped. Never raises."""
-    if isinstance(value, bytes):
-        value = value[:60]
     try:
+        if isinstance(value, bytes | bytearray):
+            value = value[:60]
         return _SHORT.repr(value)
     except Exception:  # noqa: BLE001  # a foreign __repr__ may raise anything, and so do integers above 4,300 digits
         return f"<{type(value).__name__}>"
