@@ -1,0 +1,103 @@
+"""Whether Redis answers and how far the workers are behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from contract import keys
+from contract.errors import RuntallyError, StoreRefused
+from contract.link import Link
+from contract.settings import Settings
+
+_TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What waits to be folded: `partitions` that have entries waiting, and the age of the oldest of those in seconds."""
+
+    partitions: int = 0
+    oldest_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Health:
+    """One look. `ok` says whether this service can do its work; `reason` says why not, without secrets.
+
+    `redis`: it answered. `dirty`: rows on their way to Airtable. `dead`: dead letters kept. Counts are 0 when it did not answer.
+    """
+
+    ok: bool
+    redis: bool
+    partitions: int
+    backlog: Backlog = Backlog()
+    dirty: int = 0
+    dead: int = 0
+    reason: str = ""
+
+
+class HealthReader:
+    """Looks with one connection of its own. Any thread may ask; they wait for one another, at most a few seconds."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is connected yet."""
+        self._partitions = settings.partitions
+        self._link = Link(settings.redis_url.get_secret_value(), name="runtally-web", timeout_s=_TIMEOUT_S)
+        self._lock = threading.Lock()
+
+    def read(self) -> Health:
+        """How things stand now. Reads only; never raises for what Redis does or fails to do."""
+        with self._lock:
+            try:
+                self._link.open()
+                return self._look()
+            except StoreRefused as error:
+                return Health(ok=False, redis=True, partitions=self._partitions, reason=f"Redis refused: {error.code}")
+            except RuntallyError:
+                return Health(ok=False, redis=False, partitions=self._partitions, reason="Redis cannot be reached")
+
+    def close(self) -> None:
+        """Close the connection; a later `read()` opens it again."""
+        with self._lock:
+            self._link.close()
+
+    def _look(self) -> Health:
+        numbers = range(self._partitions)
+        replies = self._ask(
+            [
+                ("HGET", keys.META, "partitions"),
+                *(("HGET", keys.state(number), "offset") for number in numbers),
+                *(("ZCARD", keys.dirty(number)) for number in numbers),
+                *(("XLEN", keys.dead(number)) for number in numbers),
+            ]
+        )
+        recorded = replies[0]
+        offsets, dirty, dead = (replies[1 + part * len(numbers) : 1 + (part + 1) * len(numbers)] for part in range(3))
+        fits = recorded is None or int(recorded) == self._partitions
+        return Health(
+            ok=fits,
+            redis=True,
+            partitions=self._partitions,
+            backlog=self._backlog([offset.decode() if offset else "0-0" for offset in offsets]),
+            dirty=sum(dirty),
+            dead=sum(dead),
+            reason="" if fits else f"Redis was set up with {int(recorded)} partitions, this service with {self._partitions}",
+        )
+
+    def _backlog(self, offsets: list[str]) -> Backlog:
+        # Where nothing waits this costs nothing; elsewhere it brings one entry for its ID, since a stream's IDs cannot be had alone.
+        replies = self._ask([("XRANGE", keys.log(number), f"({offset}", "+", "COUNT", 1) for number, offset in enumerate(offsets)])
+        received_ms = [int(reply[0][0].split(b"-")[0]) for reply in replies if reply]
+        if not received_ms:
+            return Backlog()
+        return Backlog(partitions=len(received_ms), oldest_s=max(0.0, round(time.time() - min(received_ms) / 1000, 1)))
+
+    def _ask(self, commands: list[Any]) -> list[Any]:
+        replies = self._link.pipeline(commands)
+        for reply in replies:
+            if isinstance(reply, StoreRefused):
+                raise reply
+        return replies

@@ -1,0 +1,60 @@
+"""The health page: plain HTML for a person, made on the server, without scripts."""
+
+from __future__ import annotations
+
+from html import escape
+
+from contract.version import __version__
+from dashboard.health import Health
+
+REFRESH_S = 5
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="refresh" content="{refresh_s}">
+<title>{title} · Runtally</title>
+<link rel="stylesheet" href="/static/runtally.css">
+</head>
+<body>
+<main>
+<h1>Runtally</h1>
+<p class="state {kind}" role="status">{title}</p>
+{reason}<dl>
+{facts}
+</dl>
+<footer>Version {version} · looks again every {refresh_s} s · <a href="/healthz">as JSON</a></footer>
+</main>
+</body>
+</html>
+"""
+
+
+def health_page(health: Health) -> str:
+    """The page as HTML; everything that comes from outside is escaped."""
+    facts = "\n".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in _facts(health))
+    return _PAGE.format(
+        refresh_s=REFRESH_S,
+        title="All is well" if health.ok else "Something is wrong",
+        kind="well" if health.ok else "ill",
+        reason=f"<p>{escape(health.reason)}</p>\n" if health.reason else "",
+        facts=facts,
+        version=escape(__version__),
+    )
+
+
+def _facts(health: Health) -> list[tuple[str, str]]:
+    if not health.redis:
+        return [("Redis", "does not answer")]
+    backlog = health.backlog
+    waiting = f"{backlog.partitions} of {health.partitions} partitions, oldest {backlog.oldest_s:g} s" if backlog.partitions else "nothing"
+    return [
+        ("Redis", "answers"),
+        ("Partitions", str(health.partitions)),
+        ("Waiting to be counted", waiting),
+        ("Rows waiting for Airtable", f"{health.dirty:,}"),
+        ("Dead letters", f"{health.dead:,}"),
+    ]

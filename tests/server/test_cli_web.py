@@ -1,0 +1,129 @@
+"""The web application and the command's own manners."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+from fastapi.testclient import TestClient
+
+from cli import main as command
+from contract import errors, keys
+from contract.layout import claim_layout
+from contract.link import Link
+from contract.settings import Settings
+from contract.version import __version__
+from dashboard import create_app
+from embedded import EmbeddedValkey, free_port
+
+
+def opened(settings: Settings) -> Link:
+    link = Link(settings.redis_url.get_secret_value(), name="test")
+    link.open()
+    return link
+
+
+def test_healthz_tells_how_far_the_workers_are_behind(settings: Settings) -> None:
+    link = opened(settings)
+    claim_layout(link, settings.partitions)
+    folded = link.call("XADD", keys.log(1), "*", "batch", "[]").decode()
+    link.call("HSET", keys.state(1), "offset", folded)
+    link.call("XADD", keys.log(3), f"{int(time.time() * 1000) - 60_000}-0", "batch", "[]")
+    link.call("ZADD", keys.dirty(2), 0, "250930-141522", 0, "250930-141522-Jane-Doe")
+    link.call("XADD", keys.dead(0), "*", "reason", "no event")
+
+    with TestClient(create_app(settings)) as client:
+        answer = client.get("/healthz")
+
+    told = answer.json()
+    assert answer.status_code == 200
+    assert told["backlog"].pop("oldest_s") == pytest.approx(60, abs=5)
+    assert told == {
+        "ok": True,
+        "redis": True,
+        "partitions": settings.partitions,
+        "backlog": {"partitions": 1},
+        "dirty": 2,
+        "dead": 1,
+        "reason": "",
+        "version": __version__,
+    }
+
+
+def test_healthz_is_503_without_redis_and_recovers(durable_valkey: EmbeddedValkey, make_settings: type[Settings]) -> None:
+    with TestClient(create_app(make_settings(redis_url=durable_valkey.url))) as client:
+        assert client.get("/healthz").status_code == 200
+        durable_valkey.kill()
+        answer = client.get("/healthz")
+        assert (answer.status_code, answer.json()["redis"]) == (503, False)
+        assert durable_valkey.password not in answer.text
+        page = client.get("/")
+        assert page.status_code == 503
+        assert "does not answer" in page.text
+        durable_valkey.restart()
+        assert client.get("/healthz").status_code == 200
+
+
+def test_healthz_is_503_with_other_partitions_than_recorded(settings: Settings, make_settings: type[Settings], redis_url: str) -> None:
+    claim_layout(opened(settings), settings.partitions)
+    with TestClient(create_app(make_settings(redis_url=redis_url, partitions=3))) as client:
+        answer = client.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()["reason"] == "Redis was set up with 8 partitions, this service with 3"
+
+
+def test_the_page_runs_no_script_and_carries_no_style_of_its_own(settings: Settings) -> None:
+    with TestClient(create_app(settings)) as client:
+        page = client.get("/")
+        sheet = client.get("/static/runtally.css")
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "<script" not in page.text
+    assert "style=" not in page.text
+    assert "<style" not in page.text
+    assert 'name="viewport"' in page.text
+    assert page.headers["cache-control"] == "no-store"
+    assert sheet.status_code == 200
+    assert "prefers-color-scheme: dark" in sheet.text
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:
+    monkeypatch.setattr(sys, "argv", ["runtally", *words])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    return ended.value.code
+
+
+def test_version_and_help_load_no_subcommand(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(command, "COMMANDS", (command.Command("broken", "cli.no_such_module", "broken", "A line of help."),))
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"runtally {__version__}\n"
+    assert run(monkeypatch, "--help") == 0
+    assert "A line of help." in capsys.readouterr().out
+
+
+def test_an_error_is_one_line_with_the_next_step_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RUNTALLY_REDIS_ULR", "redis://elsewhere")
+    assert run(monkeypatch, "web", "--port", str(free_port())) == command.EXIT_ERROR
+    told = capsys.readouterr().err
+    assert told.startswith("runtally: unknown setting RUNTALLY_REDIS_ULR")
+    assert "Mend the environment" in told
+    assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(("missing", "extra"), [("typer", "cli"), ("fastapi", "web"), ("celery.app", "worker")])
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], missing: str, extra: str) -> None:
+    def absent(words: object) -> None:
+        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    monkeypatch.setattr(command, "build_app", absent)
+    assert run(monkeypatch, "web") == command.EXIT_ERROR
+    assert f"pip install 'runtally[{extra}]'" in capsys.readouterr().err
+
+
+def test_every_error_with_a_next_step_is_known() -> None:
+    assert all(issubclass(kind, errors.RuntallyError) and step for kind, step in command.NEXT_STEPS)
