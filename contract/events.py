@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from contract.splitting import split_array
+
 MAX_EVENT_BYTES = 1_048_576
 """A larger event is refused by publishers and by the gateway."""
 
@@ -113,7 +115,6 @@ def _as_text(value: object) -> str:
 _encoder = msgspec.json.Encoder(enc_hook=_as_text)
 _decode_events = msgspec.json.Decoder(list[Event]).decode
 _decode_event = msgspec.json.Decoder(Event).decode
-_decode_raws = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_any = msgspec.json.Decoder().decode
 
 DECODE_ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
@@ -156,13 +157,12 @@ def decode_batch(batch: bytes) -> list[Event] | list[Event | Malformed]:
 
 
 def _decode_one_by_one(batch: bytes) -> list[Event | Malformed]:
-    try:
-        raws = [bytes(raw) for raw in _decode_raws(batch)]
-    except DECODE_ERRORS as error:
+    raws = split_array(batch)
+    if raws is None:
         # A single event that is not in an array is what a hand-written XADD looks like.
-        raws = [batch]
         if not batch.lstrip().startswith(b"{"):
-            return [Malformed(reason=f"not a JSON array of events: {error}", raw=batch)]
+            return [Malformed(reason="not a JSON array of events", raw=batch)]
+        raws = [batch]
     return [_decode_one(raw) for raw in raws]
 
 

@@ -7,12 +7,9 @@ pool would reconnect an idle connection silently; a `Link` does so only in `open
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contract.errors import StoreRefused, StoreUnavailable
-
-if TYPE_CHECKING:
-    from redis.connection import ConnectionInterface
 
 Command = Sequence[str | bytes | int | float]
 
@@ -28,7 +25,7 @@ class Link:
         self._url = url
         self._name = name
         self._timeout_s = timeout_s
-        self._connection: ConnectionInterface | None = None
+        self._connection: Any = None  # redis-py types the methods of a connection as untyped
         self.epoch = 0
         """How often this link has connected. A change means: drop what was in hand."""
 
@@ -93,7 +90,7 @@ class Link:
             connection.disconnect()
 
 
-def _reply(connection: ConnectionInterface, response_error: type[Exception]) -> Any:
+def _reply(connection: Any, response_error: type[Exception]) -> Any:
     try:
         reply = connection.read_response()
     except response_error as error:

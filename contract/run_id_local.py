@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import heapq
+import os
 from datetime import UTC, datetime
 from threading import Lock
+from weakref import WeakSet
 
 from contract.run_id_value import from_datetime, to_datetime
 
@@ -13,9 +15,10 @@ _REMEMBERED = 4096
 
 
 class LocalIds:
-    """Hands out base run IDs, no two alike. Thread-safe; a forked child inherits what its parent had taken."""
+    """Hands out base run IDs, no two alike. Thread-safe; a forked child knows what its parent had taken before."""
 
     def __init__(self) -> None:
+        _living.add(self)
         self._lock = Lock()
         self._taken: set[int] = set()  # seconds since 1970
         self._oldest: list[int] = []  # the same seconds as a heap
@@ -38,3 +41,15 @@ class LocalIds:
         if len(self._taken) > _REMEMBERED:
             self._closed = heapq.heappop(self._oldest)
             self._taken.remove(self._closed)
+
+
+_living: WeakSet[LocalIds] = WeakSet()
+
+
+def _renew_locks() -> None:
+    # Another thread of the parent may have held a lock at the fork: in the child nobody would ever release it.
+    for ids in _living:
+        ids._lock = Lock()
+
+
+os.register_at_fork(after_in_child=_renew_locks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -91,6 +92,16 @@ def test_ids_stay_unique_beyond_what_is_remembered() -> None:
     again = [ids.take(NOON) for _ in range(50)]
     assert len({*spread, *again}) == 6_050
     assert len(ids._taken) == len(ids._oldest) <= 4_096
+
+
+def test_a_child_forked_while_an_id_is_being_taken_is_not_stuck() -> None:
+    ids = LocalIds()
+    ids.take(NOON)
+    with ids._lock:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if ids.take(NOON) == "250930-120001" else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_the_century_ends_with_a_refusal() -> None:

@@ -9,20 +9,23 @@ from worker.fold.outcome import tell, tell_status
 from worker.fold.working import Working
 from worker.rows import AnyRow, ClientRow, JobRow, Outcome
 
+# Plain texts compare faster than enum members, and this is the hot path.
+_EXPIRED = EventType.CLIENT_EXPIRED.value
+_STARTED = EventType.CLIENT_STARTED.value
 _COMPLETIONS = frozenset({EventType.CLIENT_COMPLETED, EventType.JOB_COMPLETED})
 
 
 def to_client(working: Working, row: ClientRow, event: Event) -> None:
     """Apply a client event: announcement, metrics, skips, texts, outcome, in this order."""
     data = event.data
-    if event.type == EventType.CLIENT_EXPIRED:
+    if event.type == _EXPIRED:
         _expire(working, row, event)
         return
-    if row.events == 0 and event.type != EventType.CLIENT_STARTED:
+    if event.type == _STARTED:
+        row.announced = True
+    elif row.events == 0:
         working.line(row, "notes", "created by its first event: its start was never announced")
     _touch(working, row)
-    if event.type == EventType.CLIENT_STARTED:
-        row.announced = True
     if data.client_name is not None:
         row.name = data.client_name
     if data.metrics:
@@ -39,10 +42,6 @@ def to_client(working: Working, row: ClientRow, event: Event) -> None:
         text = f"{progress.operation}: {progress.state}"
         working.line(row, "progress", f"{text} ({progress.text})" if progress.text else text)
     _conclude(working, row, event)
-    job = working.job(row.run)
-    if job.start is None:
-        working.line(job, "notes", "created by a client's first event: its start was never announced")
-    _span(working, job)
 
 
 def to_job(working: Working, row: JobRow, event: Event) -> None:

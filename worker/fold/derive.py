@@ -70,6 +70,9 @@ def _warn(working: Working, row: ClientRow) -> None:
 
 def _roll_up(working: Working, before: ClientRow | None, after: ClientRow) -> None:
     job = working.job(after.run)
+    if after.start is not None and after.end is not None:
+        job.start = after.start if job.start is None else min(job.start, after.start)
+        job.end = after.end if job.end is None else max(job.end, after.end)
     _count_client(job, before, after)
     registry = working.rules.registry
     old = {} if before is None else registry.effective(before.metrics)

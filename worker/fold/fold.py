@@ -75,7 +75,7 @@ def _apply(working: Working, event: Event | Malformed) -> None:
         working.set_aside("event", event.reason, event, event.raw)
         return
     if event.time is not None:
-        working.at = event.time.astimezone(UTC)
+        working.at = event.time if event.time.tzinfo is UTC else event.time.astimezone(UTC)
     try:
         _dispatch(working, event)
     except EventRejected as error:

@@ -24,10 +24,9 @@ class Needs:
 
 def digest_of(event: Event | Malformed) -> str:
     """16 characters (96 bits) that stand for (source, id); for what has no identity, for its text."""
-    if event.source and event.id:
-        identity = f"{event.source}\0{event.id}".encode()
-    else:
-        identity = event.raw if isinstance(event, Malformed) else b""
+    identity = f"{event.source}\0{event.id}".encode()
+    if isinstance(event, Malformed) and not (event.source and event.id):
+        identity = event.raw
     return b64encode(blake2b(identity, digest_size=12).digest()).decode()
 
 

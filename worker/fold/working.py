@@ -52,6 +52,8 @@ class Working:
             if known is None:
                 assert target.client is not None
                 row = ClientRow(run=target.run, client=target.client)
+                if target.run not in self.rows and target.run not in self.known.rows:
+                    self.line(self.job(target.run), "notes", "created by a client's first event: its start was never announced")
                 self.changes.clients.setdefault(target.run, []).append(target.client)
             else:
                 row = _copied(known)

@@ -1,0 +1,97 @@
+"""The Celery app: found by `celery -A worker`. Its settings and where each comes from stand in docs/design.md.
+
+Messages carry no data, only "look at partition 3": losing one costs a beat tick, a repeated one finds nothing to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_ready, worker_shutting_down
+
+from contract.logs import configure_logs
+from contract.settings import load_settings
+from worker.bell import BellListener
+from worker.stopping import stopping
+
+TICK_S = 1.0
+"""How late an event is folded at most when no doorbell rang for it."""
+
+MAINTAIN_S = 60.0
+
+_HARD_LIMIT_S = 60
+_VISIBILITY_S = 180
+"""Above the hard time limit; also how long a message of a dead worker waits to be delivered again."""
+
+
+def celery_settings() -> dict[str, Any]:
+    """Celery's settings, from ours. Read when the app is first used, not when this module is imported."""
+    settings = load_settings()
+    flush_s = max(TICK_S, settings.flush_interval_s)
+    return {
+        "broker_url": settings.broker,
+        "result_backend": None,
+        "task_ignore_result": True,
+        "imports": ("worker.tasks",),
+        "task_default_queue": "runtally",
+        "task_serializer": "json",
+        "event_serializer": "json",
+        "accept_content": ["json"],
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_acks_on_failure_or_timeout": True,
+        "task_time_limit": _HARD_LIMIT_S,
+        "task_soft_time_limit": _HARD_LIMIT_S - 10,
+        "worker_prefetch_multiplier": 1,
+        "worker_send_task_events": True,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        "worker_soft_shutdown_timeout": 5,
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        "broker_channel_error_retry": True,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_transport_options": {
+            "visibility_timeout": _VISIBILITY_S,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 15,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+            "global_keyprefix": "rt:celery:",
+        },
+        # Two beats do no harm: every periodic task is idempotent, and guarded by a lease where two at once would be waste.
+        "beat_schedule": {
+            "tick": {"task": "runtally.tick", "schedule": TICK_S, "options": {"expires": TICK_S}},
+            "flush": {"task": "runtally.flush", "schedule": flush_s, "options": {"expires": flush_s}},
+            "maintain": {"task": "runtally.maintain", "schedule": MAINTAIN_S, "options": {"expires": MAINTAIN_S}},
+        },
+    }
+
+
+app = Celery("runtally")
+app.add_defaults(celery_settings)
+
+_bell: BellListener | None = None
+
+
+@setup_logging.connect
+def _logs(**_: Any) -> None:
+    configure_logs(load_settings())
+
+
+@worker_ready.connect
+def _listen(**_: Any) -> None:
+    """Answer doorbells. After the pool has started: a prefork parent must have no thread when it forks."""
+    from worker.tasks import consume
+
+    global _bell  # noqa: PLW0603  # one listener a worker process
+    _bell = BellListener(load_settings(), lambda partition: consume.apply_async((partition,), expires=5))
+    _bell.start()
+
+
+@worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    stopping.set()

@@ -1,0 +1,57 @@
+"""What beat looks after: partitions nobody rang for, and what has had its time."""
+
+from __future__ import annotations
+
+from contract import keys
+from contract.errors import StoreRefused
+from contract.link import Command, Link
+from contract.settings import Settings
+
+_PUBLISHERS_AT_ONCE = 1_000
+
+
+def backlog(link: Link, partitions: int) -> list[int]:
+    """The partitions whose log has an entry after the offset. One round trip."""
+    commands: list[Command] = []
+    for partition in range(partitions):
+        commands.append(("HGET", keys.state(partition), "offset"))
+        commands.append(("XREVRANGE", keys.log(partition), "+", "-", "COUNT", 1))
+    replies = link.pipeline(commands)
+    for reply in replies:
+        if isinstance(reply, StoreRefused):
+            raise reply
+    waiting = []
+    for partition in range(partitions):
+        offset, newest = replies[2 * partition], replies[2 * partition + 1]
+        if newest and _position(newest[0][0]) > _position(offset or b"0-0"):
+            waiting.append(partition)
+    return waiting
+
+
+def trim(link: Link, partition: int, settings: Settings) -> None:
+    """Trim folded log entries older than `log_retention_s`, and forget publishers and runs that are long silent.
+
+    An entry that is not folded is never trimmed, however old. Safe to repeat, and to run beside a commit.
+    """
+    folded = link.call("HMGET", keys.state(partition), "offset", "folded_ms")
+    if folded[0] is None:
+        return
+    now_ms = _now_ms(link)
+    horizon = min(_position(folded[0]), (now_ms - settings.log_retention_s * 1000, 0))
+    link.call("XTRIM", keys.log(partition), "MINID", f"{max(0, horizon[0])}-{horizon[1]}")
+    silent_since = now_ms - settings.publisher_memory_s * 1000
+    silent = link.call("ZRANGE", keys.publishers(partition), "-inf", silent_since, "BYSCORE", "LIMIT", 0, _PUBLISHERS_AT_ONCE)
+    if silent:
+        link.call("HDEL", keys.watermarks(partition), *silent)
+        link.call("ZREM", keys.publishers(partition), *silent)
+    link.call("ZREMRANGEBYSCORE", keys.runs(partition), "-inf", now_ms - settings.retention_s * 1000)
+
+
+def _now_ms(link: Link) -> int:
+    seconds, micros = link.call("TIME")
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+def _position(offset: bytes) -> tuple[int, int]:
+    ms, _, number = offset.partition(b"-")
+    return int(ms), int(number)
