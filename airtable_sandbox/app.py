@@ -9,6 +9,7 @@ from airtable_sandbox import errors
 from airtable_sandbox.control import control
 from airtable_sandbox.gate import Gate
 from airtable_sandbox.http_request import body_of, has_token, json_of, path_of
+from airtable_sandbox.pages import page
 from airtable_sandbox.routes import Answer
 
 
@@ -22,7 +23,7 @@ class SandboxApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = path_of(scope)
         if path[:1] not in (["v0"], ["_sandbox"]):
-            response: Response = JSONResponse(errors.not_found().body, 404)
+            response: Response = page(self._gate.workspace, path, scope)
         elif not has_token(scope, self._token):
             response = JSONResponse(errors.unauthenticated().body, 401)
         elif path[0] == "v0":
