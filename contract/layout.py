@@ -12,17 +12,14 @@ def claim_layout(link: Link, partitions: int) -> None:
 
     Raises LayoutMismatch when Redis was set up with other partitions or another layout, StoreUnavailable, StoreRefused.
     """
-    replies = link.pipeline(
-        [
-            ("HSETNX", keys.META, "layout", keys.LAYOUT),
-            ("HSETNX", keys.META, "partitions", partitions),
-            ("HMGET", keys.META, "layout", "partitions"),
-        ]
-    )
-    for reply in replies:
-        if isinstance(reply, StoreRefused):
-            raise reply
-    layout, recorded = (int(value) for value in replies[2])
+    found = link.call("HMGET", keys.META, "layout", "partitions")
+    if None in found:
+        claims = [("HSETNX", keys.META, "layout", keys.LAYOUT), ("HSETNX", keys.META, "partitions", partitions)]
+        for reply in link.pipeline(claims):
+            if isinstance(reply, StoreRefused):
+                raise reply
+        found = link.call("HMGET", keys.META, "layout", "partitions")
+    layout, recorded = (int(value) for value in found)
     if layout != keys.LAYOUT:
         raise LayoutMismatch(
             f"Redis holds layout {layout}, this version needs {keys.LAYOUT}: use the version that wrote it, or another Redis"

@@ -65,10 +65,15 @@ def _on_sigterm(number: int, _: FrameType | None) -> None:
     os.kill(os.getpid(), number)
 
 
+def _before_fork() -> None:
+    for publisher in list(_publishers):
+        publisher.settle()
+
+
 def _in_child() -> None:
     for publisher in list(_publishers):
-        publisher._begin()
+        publisher.begin_anew()
 
 
 atexit.register(drain)
-os.register_at_fork(after_in_child=_in_child)
+os.register_at_fork(before=_before_fork, after_in_child=_in_child)

@@ -5,7 +5,6 @@ Nothing heavy is imported here: redis, msgspec and structlog come with the sende
 
 from __future__ import annotations
 
-import os
 import threading
 import time as clock
 from collections import Counter, deque
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from producers.sender import Sender
 
 _SUBJECTS_REMEMBERED = 10_000
+_IMPORTS_S = 10.0
 
 
 class Subject(NamedTuple):
@@ -56,11 +56,12 @@ class Publisher:
         self.settings = settings
         self._limit = settings.buffer_events
         self._subjects: dict[tuple[Any, Any], Subject] = {}
-        self._begin()
+        self.begin_anew()
         exits.watch(self)
 
-    def _begin(self) -> None:
-        """A life of its own: at the start, and again in a forked child."""
+    def begin_anew(self) -> None:
+        """An empty buffer, a source and a thread of its own: at the start, and in a forked child. What the parent of a fork
+        holds, the parent sends."""
         self.nonce = token_hex(8)
         """Part of the source of events that this publisher numbers; a new one in a forked child."""
         self.buffer: deque[Buffered] = deque()
@@ -71,7 +72,7 @@ class Publisher:
         self._lock = threading.Lock()
         self._sender: Sender | None = None
         self._thread: threading.Thread | None = None
-        self._pid = os.getpid()
+        self._imported = threading.Event()
 
     def emit(self, type: str, data: Mapping[str, Any], id: str | None = None, time: datetime | None = None) -> bool:
         """Put an event in the buffer; False when the buffer was full and the event was dropped and counted.
@@ -167,6 +168,11 @@ class Publisher:
         with self._lock:
             self._dropped[reason] += number
 
+    def settle(self) -> None:
+        """Before a fork: wait until the sender's imports are done. A child forked in their midst could never import them."""
+        if self._thread is not None:
+            self._imported.wait(timeout=_IMPORTS_S)
+
     def _start(self) -> None:
         with self._lock:
             if self._thread is not None:
@@ -180,11 +186,12 @@ class Publisher:
         exits.arm()
 
     def _send(self) -> None:
-        from producers.sender import Sender
-
-        if self._sender is None:
-            self._sender = Sender(self)
         try:
+            from producers.sender import Sender
+
+            if self._sender is None:
+                self._sender = Sender(self)
+            self._imported.set()
             self._sender.run()
         except BaseException:
             # A fault of ours. The next event starts another thread, which goes on with what this one held.

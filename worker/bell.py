@@ -43,7 +43,7 @@ class BellListener:
             except RuntallyError as error:
                 _log.warning("the bell cannot be heard", error=str(error))
                 stopping.wait(_RETRY_S)
-            except Exception:  # the broker's errors are of many kinds, and the listener must outlive them all
+            except Exception:  # noqa: BLE001  # the broker's errors are of many kinds, and the listener must outlive them all
                 _log.exception("a doorbell could not be answered: the next beat tick will")
                 stopping.wait(_RETRY_S)
         self._link.close()

@@ -89,6 +89,8 @@ def _count_client(job: JobRow, before: ClientRow | None, after: ClientRow) -> No
     counts: dict[Any, int] = job.clients
     if before is not None and before.status is not after.status:
         counts[before.status] -= 1
+        if not counts[before.status]:
+            del counts[before.status]
     if before is None or before.status is not after.status:
         counts[after.status] = counts.get(after.status, 0) + 1
     job.with_errors += with_error(after) - (before is not None and with_error(before))
