@@ -6,7 +6,7 @@ may have been done: asking again is safe) and StoreRefused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from contract import keys
@@ -15,6 +15,10 @@ from contract.link import Command, Link
 from worker.store.scripts import Argument, Script
 
 _SENT = Script("sent")
+_DEFER = Script("dirty_defer")
+_MARK = Script("dirty_mark")
+
+_Call = tuple[Sequence[str], Sequence[Argument]]
 
 _CHUNK = 500
 """Commands a pipeline: small enough for the server to serve others in between, large enough for the round trip not to count."""
@@ -28,13 +32,14 @@ class RowRef(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """What became of a row: the version written, its record ID ("" when Airtable refused it), and for how many seconds the
-    row is kept from now on if it is clean (0: it still runs)."""
+    """What became of a row: the version written (its hash field `v`), its record ID ("" when it was not written), and for how
+    many seconds the row is kept from now on if it is clean (0: it still runs). `is_job`: the set of its clients is kept as long."""
 
     ref: RowRef
-    version: int
+    version: str
     record_id: str
     keep_s: int
+    is_job: bool = False
 
 
 def due(link: Link, partitions: int, limit: int = 10_000) -> list[RowRef]:
@@ -64,31 +69,31 @@ def hashes(link: Link, refs: Sequence[RowRef]) -> list[dict[bytes, bytes]]:
 
 def sent(link: Link, rows: Sequence[Sent]) -> int:
     """Note what was written; how many of the rows are clean now. One that changed since it was read stays dirty."""
-    calls: list[tuple[Sequence[str], Sequence[Argument]]] = [
-        (
-            [keys.row(row.ref.partition, row.ref.row_id), keys.dirty(row.ref.partition)],
-            [row.ref.row_id, row.version, row.record_id, row.keep_s],
-        )
-        for row in rows
-    ]
+    calls = [_sent_call(row) for row in rows]
     results = _SENT.run_many(link, calls)
     return sum(result == 1 for result in _unrefused(results))
 
 
+def _sent_call(row: Sent) -> _Call:
+    partition, row_id = row.ref
+    names = [keys.row(partition, row_id), keys.dirty(partition)]
+    if row.is_job:
+        names.append(keys.clients(partition, row_id))
+    return names, [row_id, row.version, row.record_id, row.keep_s]
+
+
 def defer(link: Link, refs: Sequence[RowRef], wait_s: float) -> None:
     """Keep rows dirty and let nobody write them for `wait_s`. Commit adds its mark only where there is none, so the wait stands."""
-    seconds, micros = link.call("TIME")
-    from_ms = int(seconds) * 1000 + int(micros) // 1000 + int(wait_s * 1000)
-    _all(link, [["ZADD", keys.dirty(ref.partition), from_ms, ref.row_id] for ref in refs])
+    calls: list[_Call] = [([keys.dirty(ref.partition)], [ref.row_id, int(wait_s * 1000)]) for ref in refs]
+    _unrefused(_DEFER.run_many(link, calls))
 
 
-def mark(link: Link, refs: Iterable[RowRef]) -> None:
-    """Make rows dirty again that may have been cleaned; a wait that one is under stands. A row on its way out is kept."""
-    commands: list[Command] = []
-    for ref in refs:
-        commands.append(["PERSIST", keys.row(ref.partition, ref.row_id)])
-        commands.append(["ZADD", keys.dirty(ref.partition), "NX", 0, ref.row_id])
-    _all(link, commands)
+def mark(link: Link, refs: Sequence[RowRef]) -> None:
+    """Make rows dirty again that may have been cleaned; a wait that one is under stands. Rows that are gone stay gone."""
+    for start in range(0, len(refs), _CHUNK):
+        chunk = refs[start : start + _CHUNK]
+        calls: list[_Call] = [([keys.row(ref.partition, ref.row_id), keys.dirty(ref.partition)], [ref.row_id]) for ref in chunk]
+        _unrefused(_MARK.run_many(link, calls))
 
 
 def forget_record(link: Link, ref: RowRef) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from contract.link import Link
 from worker.store.scripts import Script
 
+_TAKE = Script("lease_take")
 _RENEW = Script("lease_renew")
 _RELEASE = Script("lease_release")
 
@@ -41,7 +42,7 @@ class Lease:
     def take(self) -> bool:
         """Become the owner, unless somebody is (then False)."""
         asked_s, epoch = _now_s(), self._link.epoch
-        taken: bool = self._link.call("SET", self._key, self._token, "NX", "PX", self._ttl_ms) is not None
+        taken = int(_TAKE.run(self._link, [self._key], [self._token, self._ttl_ms])) == 1
         self._set(taken, asked_s, epoch)
         return taken
 

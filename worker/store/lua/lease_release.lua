@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- lease_release: give a lease back, if it is still its owner's.
 -- KEYS[1] STRING owner token.
 -- ARGV[1] token.

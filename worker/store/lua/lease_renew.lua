@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- lease_renew: prolong a lease, if it is still its owner's.
 -- KEYS[1] STRING owner token.
 -- ARGV[1] token; ARGV[2] time to live, ms.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- limit_close: let nobody send to a base for a while, after it said that it had too many requests.
 -- KEYS[1] STRING ms until which the base is closed.
 -- ARGV[1] ms from now.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- limit_done: say that the answer to a request was seen, so that its place is free a little later.
 -- KEYS[1] ZSET request token -> ms when its place is free.
 -- ARGV[1] request token; ARGV[2] ms from now until the place is free.

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- limit_take: take one of the places in which a request to a base may be sent.
 -- KEYS[1] ZSET request token -> ms when its place is free.  KEYS[2] STRING, exists while the base is closed.
 -- KEYS[3] HASH counters.

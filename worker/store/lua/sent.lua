@@ -1,5 +1,6 @@
+#!lua flags=allow-oom
 -- sent: note that a version of a row is in Airtable, and that it is clean if it has not changed since.
--- KEYS[1] HASH row.  KEYS[2] ZSET dirty.
+-- KEYS[1] HASH row.  KEYS[2] ZSET dirty.  KEYS[3] SET clients of the job, for job rows only.
 -- ARGV[1] row ID; ARGV[2] version written; ARGV[3] Airtable record ID, '' when it was not written (refused);
 -- ARGV[4] s to keep the row from now on when it is clean, 0 for as long as it runs.
 -- Returns 1 when the row is clean, 0 when it changed meanwhile and stays dirty, -1 when there is no such row (its mark is
@@ -11,11 +12,14 @@ end
 if ARGV[3] ~= '' then
   redis.call('HSET', KEYS[1], 'record', ARGV[3], 'sent_v', ARGV[2])
 end
-if redis.call('HGET', KEYS[1], 'v') ~= ARGV[2] then
+if (redis.call('HGET', KEYS[1], 'v') or '') ~= ARGV[2] then
   return 0
 end
 redis.call('ZREM', KEYS[2], ARGV[1])
 if tonumber(ARGV[4]) > 0 then
   redis.call('EXPIRE', KEYS[1], ARGV[4])
+  if KEYS[3] then
+    redis.call('EXPIRE', KEYS[3], ARGV[4])
+  end
 end
 return 1

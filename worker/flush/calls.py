@@ -1,0 +1,118 @@
+"""Sending requests: within the limit, under the lease, with the one layer of retries there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential_jitter
+
+from contract.errors import AirtableBusy, AirtableUnclear, RuntallyError
+from worker.flush.answers import RateExceeded, Unanswered
+from worker.flush.limiter import Limiter
+from worker.flush.tally import Tally
+from worker.flush.turn import Turn
+from worker.store.lease import Lease
+
+T = TypeVar("T")
+
+_ATTEMPTS = 6
+_RETRY_FOR_S = 120.0
+_MARGIN_S = 1.0
+"""Lease left beyond the longest request: covers the steps between the check and the sending."""
+
+_SLICE_S = 5.0
+
+_jittered = wait_exponential_jitter(initial=0.5, max=30, jitter=1)
+
+
+class LeaseLost(Exception):
+    """The base's lease is not ours any more, so nothing may be sent."""
+
+
+class Calls:
+    """Sends requests to one base, one at a time.
+
+    Retries what was certainly not applied (and, for reads, what may have been), waiting as long as Airtable asks for, with jitter,
+    at most 6 times and 2 minutes, and never beyond the turn.
+    """
+
+    def __init__(self, limiter: Limiter, turn: Turn, tally: Tally, request_s: float, lease: Lease | None = None) -> None:
+        """`request_s`: the longest request. Without a lease anybody may send."""
+        self._limiter = limiter
+        self._turn = turn
+        self._tally = tally
+        self._request_s = request_s
+        self._lease = lease
+
+    def write(self, request: Callable[[], T]) -> T:
+        """The result of a request that changes something.
+
+        Raises AirtableUnclear at once, AirtableBusy when it stays busy, AirtableRejected, TurnOver (not sent), LeaseLost (not sent).
+        """
+        result: T = self._retrying(AirtableBusy)(self._once, request)
+        return result
+
+    def read(self, request: Callable[[], T]) -> T:
+        """The result of a request that changes nothing. Raises as `write`, but AirtableUnclear only after retries."""
+        result: T = self._retrying(AirtableBusy, AirtableUnclear)(self._once, request)
+        return result
+
+    def _retrying(self, *errors: type[RuntallyError]) -> Retrying:
+        return Retrying(
+            retry=retry_if_exception_type(errors),
+            wait=_wait_s,
+            stop=stop_after_attempt(_ATTEMPTS) | stop_after_delay(_RETRY_FOR_S),
+            sleep=self._turn.pause,
+            reraise=True,
+        )
+
+    def _once(self, request: Callable[[], T]) -> T:
+        ticket = self._admitted()
+        try:
+            result = request()
+        except RateExceeded as error:
+            self._limiter.done(ticket)
+            self._limiter.close(error.retry_after_s)
+            self._tally.add("busy")
+            raise
+        except AirtableBusy:
+            self._limiter.done(ticket)
+            self._tally.add("busy")
+            raise
+        except AirtableUnclear as error:
+            if not isinstance(error, Unanswered):
+                self._limiter.done(ticket)
+            self._tally.add("unclear")
+            raise
+        except RuntallyError:
+            self._limiter.done(ticket)
+            raise
+        # Anything else that interrupts a request leaves its place taken: it may still arrive.
+        self._limiter.done(ticket)
+        return result
+
+    def _admitted(self) -> str:
+        """Wait for a place; its ticket. Nothing happens between the last look at the lease and the sending."""
+        ticket = self._limiter.ticket()
+        while True:
+            self._turn.check()
+            if self._lease is not None and not self._lease.covers(self._request_s + _MARGIN_S):
+                raise LeaseLost
+            wait_s = self._limiter.take(ticket)
+            if wait_s == 0:
+                break
+            # In slices, so that a long closure does not outlast the lease.
+            self._turn.pause(min(wait_s, _SLICE_S), needed_s=wait_s)
+        if self._lease is not None and self._lease.remaining_s() <= self._request_s:
+            raise LeaseLost
+        return ticket
+
+
+def _wait_s(state: RetryCallState) -> float:
+    """Jittered, and no less than Airtable asks for. A 429 is waited for at the limiter, by everybody, not here."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, RateExceeded):
+        return 0.0
+    floor_s = error.retry_after_s if isinstance(error, AirtableBusy) else 0.0
+    return max(floor_s, _jittered(state))

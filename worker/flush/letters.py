@@ -1,0 +1,106 @@
+"""What Airtable does not take is kept, with the reason: dead letters of fields and rows, and the fields the base lacks."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import structlog
+
+from contract import keys
+from contract.link import Link
+from worker.flush.drafts import Draft, Table, Unreadable
+from worker.flush.tally import Tally
+
+RECHECK_S = 300.0
+"""How long a field that the base lacks is left out before it is tried again."""
+
+_ABSENT = "absent:"
+_SHOWN = 200
+
+_log = structlog.get_logger("runtally.flush")
+
+
+class Letters:
+    """Writes dead letters of one base, and remembers in Redis, beside the counters, which fields it lacks.
+
+    Hash field `absent:<table>:<column>` -> s (Unix) when the base was last seen to lack the column or to refuse all its values.
+    """
+
+    def __init__(self, link: Link, base_id: str, most: int, tally: Tally) -> None:
+        """`most`: dead letters kept; the oldest go first."""
+        self._link = link
+        self._base_id = base_id
+        self._most = most
+        self._tally = tally
+        self._counters = keys.flush_counters(base_id)
+        self._stale: set[tuple[Table, str]] = set()
+        self.absent: dict[tuple[Table, str], str] = {}
+        """Columns left out now, with the reason. Those found absent long ago are not among them: they are tried again."""
+
+    def load(self) -> None:
+        """Read which columns the base lacks."""
+        stored = self._link.call("HGETALL", self._counters)
+        for name, seen in zip(stored[::2], stored[1::2], strict=True):
+            if name.startswith(_ABSENT.encode()):
+                table, column = name.decode().removeprefix(_ABSENT).split(":", 1)
+                if time.time() - float(seen) < RECHECK_S:
+                    self.absent[table, column] = "the base lacks it"
+                else:
+                    self._stale.add((table, column))
+
+    def leave_out(self, draft: Draft, column: str, reason: str) -> None:
+        """From now on `column` is not written. One dead letter as long as the column stays absent, and one report a flush."""
+        self.absent[draft.table, column] = reason
+        self._stale.discard((draft.table, column))
+        first = self._link.call("HSET", self._counters, f"{_ABSENT}{draft.table}:{column}", int(time.time()))
+        _log.warning("field left out of all rows", base=self._base_id, table=draft.table, field=column, reason=reason, **_about(draft))
+        if first:
+            self._tally.add("refused_fields")
+            self._write(f"field left out of all rows: {reason}", draft, column)
+
+    def returned(self, draft: Draft) -> None:
+        """A draft was written: columns that were absent and are in it are back."""
+        for table, column in list(self._stale):
+            if table == draft.table and column in draft.fields:
+                self._stale.discard((table, column))
+                self._link.call("HDEL", self._counters, f"{_ABSENT}{table}:{column}")
+                _log.info("field is back", base=self._base_id, table=table, field=column)
+
+    def refuse_field(self, draft: Draft, column: str, reason: str) -> None:
+        """One row's value of one field is set aside; the rest of the row goes on."""
+        _log.warning("field refused", base=self._base_id, field=column, reason=reason, **_about(draft))
+        self._tally.add("refused_fields")
+        self._write(reason, draft, column)
+
+    def refuse_row(self, draft: Draft, reason: str) -> None:
+        """A whole row is set aside. A later version of it is tried again."""
+        _log.error("row refused", base=self._base_id, reason=reason, **_about(draft))
+        self._tally.add("refused_rows")
+        self._write(reason, draft, None)
+
+    def unreadable(self, row: Unreadable) -> None:
+        """A row in Redis that is none."""
+        _log.error("row cannot be read", base=self._base_id, row=row.ref.row_id, reason=row.reason)
+        self._tally.add("refused_rows")
+        self._append(f"row cannot be read: {row.reason}", {"row": row.ref.row_id}, None)
+
+    def replaced(self, draft: Draft, record_id: str, fields: dict[str, Any]) -> None:
+        """A duplicate is about to be deleted: what it held is kept here."""
+        _log.warning("duplicate record merged", base=self._base_id, record=record_id, **_about(draft))
+        self._append("duplicate record deleted", {"row": draft.ref.row_id, "table": draft.table, "record": record_id}, fields)
+
+    def _write(self, reason: str, draft: Draft, column: str | None) -> None:
+        value = draft.fields if column is None else draft.fields.get(column)
+        origin = {"row": draft.ref.row_id, "table": draft.table, "field": column, "value": None if column is None else str(value)[:_SHOWN]}
+        self._append(reason, origin, draft.fields if column is None else {column: value})
+
+    def _append(self, reason: str, origin: dict[str, Any], letter: object) -> None:
+        entry = ["reason", reason, "origin", json.dumps(origin), "letter", json.dumps(letter)]
+        self._link.call("XADD", keys.flush_dead(self._base_id), "MAXLEN", "~", self._most, "*", *entry)
+
+
+def _about(draft: Draft) -> dict[str, Any]:
+    """What a log line is about."""
+    return {"scope": "CLIENT" if draft.client else "SYSTEM", "run_id": draft.run, "client_id": draft.client}

@@ -1,0 +1,112 @@
+"""Writing drafts: one request after another, until every row of them is in Airtable or set aside."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from contract.errors import AirtableBusy, AirtableRejected, StoreRefused, StoreUnavailable
+from contract.link import Link
+from worker.flush.airtable import Airtable, Record
+from worker.flush.calls import Calls, LeaseLost
+from worker.flush.columns import KEY
+from worker.flush.drafts import Draft, Table
+from worker.flush.letters import Letters
+from worker.flush.naming import Naming, TableNaming
+from worker.flush.tally import Tally
+from worker.flush.turn import TurnOver
+from worker.store import dirty
+from worker.store.lease import Lease
+
+_NOT_IN_FLIGHT = (TurnOver, LeaseLost, AirtableBusy, AirtableRejected, StoreUnavailable, StoreRefused)
+"""After these nothing of ours is on its way to Airtable: it was not sent, or its answer was seen."""
+
+_log = structlog.get_logger("runtally.flush")
+
+
+@dataclass(slots=True, kw_only=True)
+class Writer:
+    """Sends drafts and notes what became of them. Holds no rows between calls.
+
+    `quarantine_s`: how long a request may take to land whose answer nobody saw.
+    A crash at any point leaves the rows dirty: they are written again, with absolute values.
+    """
+
+    link: Link
+    airtable: Airtable
+    calls: Calls
+    lease: Lease
+    names: Naming
+    letters: Letters
+    tally: Tally
+    quarantine_s: float
+
+    def naming(self, table: Table) -> TableNaming:
+        """The names of a table and of its columns in the base."""
+        return self.names.job if table == "job" else self.names.client
+
+    def send(self, drafts: list[Draft]) -> list[str]:
+        """One request with up to 10 drafts of one table, all or none; their record IDs.
+
+        Raises AirtableRejected, AirtableBusy, TurnOver, LeaseLost; nothing was applied. Raises AirtableUnclear, or whatever
+        interrupted the request, after which nobody sends these rows again until the request can no longer land.
+        """
+        table = self.naming(drafts[0].table)
+        records = [Record(draft.record_id, table.fields(self.present(draft))) for draft in drafts]
+        typecast = any(draft.typecast for draft in drafts)
+        try:
+            return self.calls.write(lambda: self.airtable.upsert(table.table, records, table.of(KEY), typecast=typecast))
+        except _NOT_IN_FLIGHT:
+            raise
+        except BaseException as error:
+            self.quarantine(drafts, error)
+            raise
+
+    def present(self, draft: Draft) -> dict[str, object]:
+        """A draft's fields without those that the base lacks."""
+        return {column: value for column, value in draft.fields.items() if (draft.table, column) not in self.letters.absent}
+
+    def quarantine(self, drafts: list[Draft], error: BaseException) -> None:
+        """Let nobody send these rows until a request of unknown outcome can no longer land; then they are written once more."""
+        _log.warning("outcome unknown", rows=[draft.ref.row_id for draft in drafts], wait_s=self.quarantine_s, error=str(error))
+        # Without Redis no wait can be set; the lease, which is not given back then, holds others off for a while.
+        with suppress(StoreUnavailable):
+            dirty.defer(self.link, [draft.ref for draft in drafts], self.quarantine_s)
+
+    def written(self, drafts: list[Draft], record_ids: list[str]) -> None:
+        """Note that these drafts are in Airtable. Raises LeaseLost, with the rows dirty again, when somebody else may have written them."""
+        if not self.lease.covers(0):
+            dirty.mark(self.link, [draft.ref for draft in drafts])
+            raise LeaseLost
+        for draft, record_id in zip(drafts, record_ids, strict=True):
+            if record_id != draft.known_id:
+                self._moved(draft)
+            self.letters.returned(draft)
+        dirty.sent(self.link, [_sent(draft, record_id) for draft, record_id in zip(drafts, record_ids, strict=True)])
+        self.tally.add("rows_written", len(drafts))
+        if any(draft.typecast for draft in drafts):
+            self.tally.add("options_added")
+
+    def _moved(self, draft: Draft) -> None:
+        """A row has another record than Redis knows. First its clients get dirty, so that they link to it, then it is noted: a crash
+        in between does this again."""
+        if draft.known_id is not None:
+            self.tally.add("records_lost")
+            _log.warning("record was gone, written anew", row=draft.ref.row_id, record=draft.known_id)
+        if draft.table == "job":
+            dirty.mark(self.link, dirty.written_clients(self.link, draft.ref))
+
+    def refused(self, draft: Draft, reason: str) -> None:
+        """Set a whole row aside: it is not written in this version."""
+        self.letters.refuse_row(draft, reason)
+        dirty.sent(self.link, [_sent(draft, "")])
+
+    def job_gone(self, draft: Draft) -> None:
+        """The job that a client row links to is no longer in Airtable: it is written anew, and the client linked again then."""
+        dirty.forget_record(self.link, dirty.RowRef(draft.ref.partition, draft.run))
+
+
+def _sent(draft: Draft, record_id: str) -> dirty.Sent:
+    return dirty.Sent(draft.ref, draft.version, record_id, draft.keep_s, is_job=draft.table == "job")
