@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 from contract.errors import SettingsInvalid
 from contract.registry import Registry, load_registry
 
+Load = Callable[[str | bytes], Registry]
+
 
 @pytest.fixture
-def load(tmp_path: Path):  # type: ignore[no-untyped-def]
+def load(tmp_path: Path) -> Load:
     def load_text(text: str | bytes) -> Registry:
         path = tmp_path / "metrics.toml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -74,7 +77,7 @@ anything = { goes = "here" }
 """
 
 
-def test_everything_that_can_be_said(load) -> None:  # type: ignore[no-untyped-def]
+def test_everything_that_can_be_said(load: Load) -> None:
     registry = load(EVERYTHING)
     flights = registry.resolve("flights_processed", "EWR")
     assert flights is registry.resolve("Flights Processed")
@@ -96,7 +99,7 @@ def test_everything_that_can_be_said(load) -> None:  # type: ignore[no-untyped-d
     assert len(registry.rates) == 3
 
 
-def test_a_shipped_metric_keeps_its_place_and_kind_when_overridden(load) -> None:  # type: ignore[no-untyped-def]
+def test_a_shipped_metric_keeps_its_place_and_kind_when_overridden(load: Load) -> None:
     registry = load(EVERYTHING)
     leads = registry.metrics[0]
     assert (leads.name, leads.help, leads.unit, leads.tables, leads.work) == (
@@ -111,7 +114,7 @@ def test_a_shipped_metric_keeps_its_place_and_kind_when_overridden(load) -> None
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "[metrics]\n", "[rates]\n", "[airtable]\n"])
-def test_a_file_that_says_nothing_adds_nothing(load, text: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_that_says_nothing_adds_nothing(load: Load, text: str) -> None:
     assert load(text).metrics == load_registry().metrics
 
 
@@ -178,13 +181,20 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("text", "where", "mend"), FAULTS, ids=[mend for _, _, mend in FAULTS])
-def test_every_fault_names_file_table_and_what_to_mend(load, text: str | bytes, where: str, mend: str) -> None:  # type: ignore[no-untyped-def]
+def test_every_fault_names_file_table_and_what_to_mend(load: Load, text: str | bytes, where: str, mend: str) -> None:
     with pytest.raises(SettingsInvalid) as caught:
         load(text)
     message = str(caught.value)
     assert "metrics.toml: " in message
     assert where in message
     assert mend in message
+
+
+def test_the_file_on_the_page_of_metrics_can_be_read(load: Load) -> None:
+    page = Path(__file__).parents[2].joinpath("docs/metrics.md").read_text()
+    registry = load(page.split("```toml\n")[1].split("```")[0])
+    assert registry.resolve("Flights Known").fallback == ("Flights Processed",)
+    assert all(metric.name in page for metric in load_registry().metrics)
 
 
 def test_a_file_that_cannot_be_read_is_a_fault_of_the_settings(tmp_path: Path) -> None:

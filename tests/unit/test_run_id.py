@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 
@@ -193,3 +195,12 @@ def test_hostile_text_is_quoted_and_shortened_in_messages() -> None:
     message = str(caught.value)
     assert message.isprintable()
     assert len(message) < 300
+
+
+def test_the_table_on_the_page_of_run_ids_is_true() -> None:
+    page = Path(__file__).parents[2].joinpath("docs/run-ids.md").read_text()
+    rows = re.findall(r"^\| `([^`]+)`.*?\| `(\w+)` \| ([^|]+?) \|", page, re.MULTILINE)
+    assert {row[1] for row in rows} == set(Format)
+    for text, form, standard in rows:
+        expected = {"itself": text}.get(standard, None if standard.startswith("none") else standard.strip("`"))
+        assert (parse(text).format, parse(text).standard) == (form, expected)
