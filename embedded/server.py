@@ -21,6 +21,7 @@ from embedded.ports import free_port
 from embedded.probe import answers
 
 START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 5.0
 _POLL_S = 0.01
 _PORT_ATTEMPTS = 20
 
@@ -76,6 +77,11 @@ class EmbeddedValkey:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def exit_code(self) -> int | None:
+        """How the server ended (negative: the signal), None while it runs and when it was ended from here."""
+        return self._process.poll() if self._process is not None else None
+
+    @property
     def data_dir(self) -> Path:
         """Where it keeps its data and its log. Raises ServerFailed when it was never started."""
         return self._opened().path
@@ -107,12 +113,12 @@ class EmbeddedValkey:
         self._stop(signal.SIGTERM)
         self._start(again=True)
 
-    def close(self) -> None:
-        """Shut down, waiting up to 5 s before it is killed. Nothing happens in a forked child or the second time."""
+    def close(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
+        """Shut down; it is killed when that takes longer than `timeout_s`. Nothing happens in a forked child or the second time."""
         directory = self._directory
         if directory is None or os.getpid() != self._owner_pid:
             return
-        self._stop(signal.SIGTERM)
+        self._stop(signal.SIGTERM, timeout_s)
         self._directory = None
         directory.close()
 
@@ -139,10 +145,10 @@ class EmbeddedValkey:
             time.sleep(_POLL_S)
         return False
 
-    def _stop(self, how: signal.Signals) -> None:
+    def _stop(self, how: signal.Signals, timeout_s: float = STOP_TIMEOUT_S) -> None:
         process, self._process = self._process, None
         if process is not None:
-            stop(process, how)
+            stop(process, how, timeout_s)
 
     def _opened(self) -> DataDirectory:
         if self._directory is None:

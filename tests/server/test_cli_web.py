@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 from fastapi.testclient import TestClient
@@ -51,7 +52,7 @@ def test_healthz_tells_how_far_the_workers_are_behind(settings: Settings) -> Non
     }
 
 
-def test_healthz_is_503_without_redis_and_recovers(durable_valkey: EmbeddedValkey, make_settings: type[Settings]) -> None:
+def test_healthz_is_503_without_redis_and_recovers(durable_valkey: EmbeddedValkey, make_settings: Callable[..., Settings]) -> None:
     with TestClient(create_app(make_settings(redis_url=durable_valkey.url))) as client:
         assert client.get("/healthz").status_code == 200
         durable_valkey.kill()
@@ -65,7 +66,9 @@ def test_healthz_is_503_without_redis_and_recovers(durable_valkey: EmbeddedValke
         assert client.get("/healthz").status_code == 200
 
 
-def test_healthz_is_503_with_other_partitions_than_recorded(settings: Settings, make_settings: type[Settings], redis_url: str) -> None:
+def test_healthz_is_503_with_other_partitions_than_recorded(
+    settings: Settings, make_settings: Callable[..., Settings], redis_url: str
+) -> None:
     claim_layout(opened(settings), settings.partitions)
     with TestClient(create_app(make_settings(redis_url=redis_url, partitions=3))) as client:
         answer = client.get("/healthz")
