@@ -1,12 +1,16 @@
-"""Reads and writes the schema in the data file. The whole catalog is small: it is loaded at once and kept until it changes."""
+"""Reads and writes the schema in the data file. The whole catalog is kept in memory; each change is made in both places."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import replace
+from typing import TypeVar
 
 from airtable_sandbox.schema import Base, Catalog, Field, Table
 from airtable_sandbox.storage import Storage
+
+_Model = TypeVar("_Model", bound=Base | Table | Field)
 
 
 class CatalogStore:
@@ -14,15 +18,15 @@ class CatalogStore:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._loaded: Catalog | None = None
-        self._loaded_at = -1
+        self._catalog = self._load()
+        self._rollbacks = storage.rollbacks
 
     def current(self) -> Catalog:
-        """The schema as it is now, within an open transaction too."""
-        if self._loaded is None or self._loaded_at != self._storage.schema_changes:
-            self._loaded_at = self._storage.schema_changes
-            self._loaded = self._load()
-        return self._loaded
+        """The schema as it is now, within an open transaction too. Read again after a rollback, which may have undone a change."""
+        if self._rollbacks != self._storage.rollbacks:
+            self._rollbacks = self._storage.rollbacks
+            self._catalog = self._load()
+        return self._catalog
 
     def _load(self) -> Catalog:
         fields: dict[str, list[Field]] = defaultdict(list)
@@ -36,27 +40,50 @@ class CatalogStore:
         bases = self._storage.rows("SELECT * FROM bases ORDER BY position")
         return Catalog(tuple(Base(row["id"], row["name"], tuple(tables[row["id"]])) for row in bases))
 
-    def add_base(self, base_id: str, name: str) -> None:
-        self._storage.write_schema("INSERT INTO bases (id, name) VALUES (?, ?)", (base_id, name))
+    def add_base(self, base: Base) -> None:
+        """Stores a base that has no tables yet."""
+        self._storage.write("INSERT INTO bases (id, name) VALUES (?, ?)", (base.id, base.name))
+        self._put_base(base)
 
     def add_table(self, table: Table) -> None:
-        """Stores the table and its fields, in their order."""
+        """Stores a table that has no fields yet."""
         values = (table.id, table.base_id, table.name, table.view_id, table.description)
-        self._storage.write_schema("INSERT INTO tables (id, base_id, name, view_id, description) VALUES (?, ?, ?, ?, ?)", values)
-        for field in table.fields:
-            self.add_field(table.id, field)
+        self._storage.write("INSERT INTO tables (id, base_id, name, view_id, description) VALUES (?, ?, ?, ?, ?)", values)
+        self._put_table(table)
 
-    def rename_table(self, table_id: str, name: str, description: str | None) -> None:
-        self._storage.write_schema("UPDATE tables SET name = ?, description = ? WHERE id = ?", (name, description, table_id))
+    def rename_table(self, table: Table, name: str, description: str | None) -> None:
+        self._storage.write("UPDATE tables SET name = ?, description = ? WHERE id = ?", (name, description, table.id))
+        self._put_table(replace(table, name=name, description=description))
 
-    def add_field(self, table_id: str, field: Field) -> None:
-        values = (field.id, table_id, field.name, field.type, field.description, _packed(field))
-        self._storage.write_schema("INSERT INTO fields (id, table_id, name, type, description, options) VALUES (?, ?, ?, ?, ?, ?)", values)
+    def add_field(self, table: Table, field: Field) -> None:
+        """Stores a new last field."""
+        values = (field.id, table.id, field.name, field.type, field.description, _packed(field))
+        self._storage.write("INSERT INTO fields (id, table_id, name, type, description, options) VALUES (?, ?, ?, ?, ?, ?)", values)
+        self._put_field(table, field)
 
-    def update_field(self, field: Field) -> None:
+    def update_field(self, table: Table, field: Field) -> None:
         """Stores name, description and options of an existing field; its type and place stay."""
         values = (field.name, field.description, _packed(field), field.id)
-        self._storage.write_schema("UPDATE fields SET name = ?, description = ?, options = ? WHERE id = ?", values)
+        self._storage.write("UPDATE fields SET name = ?, description = ?, options = ? WHERE id = ?", values)
+        self._put_field(table, field)
+
+    def _put_base(self, base: Base) -> None:
+        self._catalog = Catalog(_with(self.current().bases, base))
+
+    def _put_table(self, table: Table) -> None:
+        base = next(base for base in self.current().bases if base.id == table.base_id)
+        self._put_base(replace(base, tables=_with(base.tables, table)))
+
+    def _put_field(self, table: Table, field: Field) -> None:
+        now = self.current().table(table.id) or table
+        self._put_table(replace(now, fields=_with(now.fields, field)))
+
+
+def _with(models: tuple[_Model, ...], new: _Model) -> tuple[_Model, ...]:
+    """The models with the one of this ID replaced, or with the new one at the end."""
+    if all(model.id != new.id for model in models):
+        return (*models, new)
+    return tuple(new if model.id == new.id else model for model in models)
 
 
 def _packed(field: Field) -> str | None:

@@ -12,6 +12,7 @@ from airtable_sandbox.gate import Gate
 from airtable_sandbox.ids import is_id, new_id
 from airtable_sandbox.limits import Limits
 from airtable_sandbox.routes import Answer
+from airtable_sandbox.schema import Base
 
 
 def control(gate: Gate, method: str, path: list[str], body: dict[str, Any]) -> Answer:
@@ -79,5 +80,5 @@ def _add_base(gate: Gate, body: dict[str, Any]) -> dict[str, Any]:
     if gate.workspace.catalog.current().find(base_id):
         raise ValueError(f"base {base_id} exists")
     with gate.workspace.storage.transaction():
-        gate.workspace.catalog.add_base(base_id, str(body.get("name") or "Untitled base"))
+        gate.workspace.catalog.add_base(Base(base_id, str(body.get("name") or "Untitled base")))
     return {"id": base_id}

@@ -38,7 +38,7 @@ def add_formula_field(workspace: Workspace, table: Table, body: dict[str, Any]) 
     }
     field = Field(new_id("fld"), name, FORMULA, None, options)
     with workspace.storage.transaction():
-        workspace.catalog.add_field(table.id, field)
+        workspace.catalog.add_field(table, field)
     return field
 
 

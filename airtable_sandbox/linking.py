@@ -24,8 +24,8 @@ def add_link(workspace: Workspace, table: Table, field: Field, options: Any) -> 
     if linked.id != table.id:
         inverse = Field(new_id("fld"), _free_name(linked, table.name), LINK, None, _options(table.id, reversed_=True, inverse=field.id))
         field = replace(field, options=_options(linked.id, reversed_=False, inverse=inverse.id))
-        workspace.catalog.add_field(linked.id, inverse)
-    workspace.catalog.add_field(table.id, field)
+        workspace.catalog.add_field(linked, inverse)
+    workspace.catalog.add_field(table, field)
     return field
 
 

@@ -46,7 +46,7 @@ def update_table(workspace: Workspace, table: Table, body: dict[str, Any]) -> di
     name = table.name if body.get("name") in {None, table.name} else _table_name(base, body["name"])
     description = _description(body) if "description" in body else table.description
     with workspace.storage.transaction():
-        workspace.catalog.rename_table(table.id, name, description)
+        workspace.catalog.rename_table(table, name, description)
         return workspace.reload(table).as_json()
 
 
@@ -67,7 +67,7 @@ def update_field(workspace: Workspace, table: Table, field_id: str, body: dict[s
     if "options" in body:
         field = replace(field, options=changed_options(field, body["options"]))
     with workspace.storage.transaction():
-        workspace.catalog.update_field(field)
+        workspace.catalog.update_field(table, field)
     return field.as_json()
 
 
@@ -86,7 +86,7 @@ def _add_field(workspace: Workspace, table: Table, body: dict[str, Any]) -> Fiel
     if field_type == LINK:
         return add_link(workspace, table, field, body.get("options"))
     field = replace(field, options=full_options(field_type, body.get("options")))
-    workspace.catalog.add_field(table.id, field)
+    workspace.catalog.add_field(table, field)
     return field
 
 

@@ -64,7 +64,7 @@ class RowWriter:
         """Typecast only: without it `accept` has refused unknown options already."""
         new = [name for name in names if name not in field.choices]
         if new:
-            self._workspace.catalog.update_field(with_choices(field, new))
+            self._workspace.catalog.update_field(self._table, with_choices(field, new))
             self._table = self._workspace.reload(self._table)
 
     def _record_ids(self, field: Field, value: Any) -> list[str]:

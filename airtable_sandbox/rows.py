@@ -63,12 +63,12 @@ class RowStore:
 
     def insert(self, table_id: str, cells: dict[str, Any]) -> Row:
         row = Row(new_id("rec"), table_id, int(time.time()), cells)
-        values = (row.id, table_id, row.created_s, json.dumps(cells))
+        values = (row.id, table_id, row.created_s, _packed(cells))
         self._storage.write("INSERT INTO records (id, table_id, created_s, cells) VALUES (?, ?, ?, ?)", values)
         return row
 
     def replace(self, row: Row) -> None:
-        self._storage.write("UPDATE records SET cells = ? WHERE id = ?", (json.dumps(row.cells), row.id))
+        self._storage.write("UPDATE records SET cells = ? WHERE id = ?", (_packed(row.cells), row.id))
 
     def delete(self, record_id: str) -> None:
         """Its links go with it."""
@@ -85,13 +85,19 @@ class RowStore:
         10 keys would take seconds.
         """
         self._index(next(iter(wanted)))
-        tests = " AND ".join(f"json_extract(cells, '$.{field_id}') IS ?" for field_id in wanted)
-        values = tuple(json.dumps(v, separators=(",", ":")) if isinstance(v, list) else v for v in wanted.values())
+        # The JSON text itself is compared (`->`): SQLite's own text values end at the first NUL character.
+        tests = " AND ".join(f"cells -> '$.{field_id}' IS ?" for field_id in wanted)
+        values = tuple(None if value is None else _packed(value) for value in wanted.values())
         sql = f"SELECT id FROM records WHERE table_id = ? AND {tests} ORDER BY position LIMIT 3"  # noqa: S608 - field IDs are letters and digits
         return [row["id"] for row in self._storage.rows(sql, (table_id, *values))]
 
     def _index(self, field_id: str) -> None:
-        self._storage.write(f"CREATE INDEX IF NOT EXISTS merge_{field_id} ON records (json_extract(cells, '$.{field_id}'), table_id)")
+        self._storage.write(f"CREATE INDEX IF NOT EXISTS merge_{field_id} ON records (cells -> '$.{field_id}', table_id)")
+
+
+def _packed(value: Any) -> str:
+    """The one JSON text of a value: equal values have equal texts, which `matching` relies on."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def _unpacked(row: Any) -> Row:

@@ -45,7 +45,7 @@ class Storage:
     def __init__(self, path: str) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
-        self.schema_changes = 0
+        self.rollbacks = 0
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "busy_timeout = 5000"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._create_layout()
@@ -60,13 +60,13 @@ class Storage:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All of the block or nothing of it: an exception rolls back and passes on. Must not be nested."""
+        """All of the block or nothing of it: an exception rolls back, moves `rollbacks` on, and passes. Not to be nested."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
         except BaseException:
             self._connection.execute("ROLLBACK")
-            self.schema_changes += 1
+            self.rollbacks += 1
             raise
         self._connection.execute("COMMIT")
 
@@ -76,11 +76,6 @@ class Storage:
     def write(self, sql: str, parameters: tuple[Any, ...] = ()) -> int:
         """Runs one statement and returns how many rows it touched."""
         return self._connection.execute(sql, parameters).rowcount
-
-    def write_schema(self, sql: str, parameters: tuple[Any, ...] = ()) -> None:
-        """A statement that changes bases, tables or fields: whoever cached the schema sees `schema_changes` move."""
-        self.schema_changes += 1
-        self._connection.execute(sql, parameters)
 
     def close(self) -> None:
         self._connection.close()

@@ -25,7 +25,7 @@ class Workspace:
         self.iterators = IteratorStore()
         if not self.catalog.current().bases:
             with self.storage.transaction():
-                self.catalog.add_base(FIRST_BASE_ID, FIRST_BASE_NAME)
+                self.catalog.add_base(Base(FIRST_BASE_ID, FIRST_BASE_NAME))
 
     def base(self, base_id: str) -> Base:
         """Raises ApiError 403 when there is none."""
