@@ -47,12 +47,14 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(BIN)/pip install -q --no-build-isolation --no-deps -e .
 	@touch $@
 
-lock: $(STAMP) ## Resolve the requirements anew: dev.txt for work on Runtally, base.txt for the producer side alone
+lock: $(STAMP) ## Resolve the requirements anew: for work on Runtally, for the services, for producers alone, for building
 	@echo "lock: fetching uv"
 	@test -x $(VENV)/lock/bin/uv || { $(BIN)/python -m venv $(VENV)/lock && $(VENV)/lock/bin/pip install -q uv; }
 	@echo "lock: resolving"
 	@$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
+	@$(COMPILE) -c requirements/dev.txt --extra cli --extra worker --extra web --extra flower pyproject.toml -o requirements/service.txt
 	@$(COMPILE) -c requirements/dev.txt pyproject.toml -o requirements/base.txt
+	@echo hatchling | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
 
 clean: ## Remove .venv and everything made by tools; .runtally, with its data, stays
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
