@@ -46,7 +46,7 @@ class Link:
                 retry=Retry(NoBackoff(), 0),
                 health_check_interval=0,
             )
-            connection = pool.make_connection()
+            connection: Any = pool.make_connection()
             try:
                 connection.connect()
             except (RedisError, OSError) as error:

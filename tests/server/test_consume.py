@@ -64,7 +64,7 @@ def test_events_become_rows_marks_and_indexes(bench: Bench, settings: Settings) 
     assert bench.row(None).metrics == {"Leads Processed": 108}
     assert bench.row(None).clients == {Status.RUNNING: 1, Status.COMPLETED: 1}
     assert bench.link.call("SMEMBERS", keys.clients(PARTITION, RUN)) != []
-    assert {member for member in bench.link.call("ZRANGE", keys.dirty(PARTITION), 0, -1)} == {
+    assert set(bench.link.call("ZRANGE", keys.dirty(PARTITION), 0, -1)) == {
         RUN.encode(),
         f"{RUN}-a".encode(),
         f"{RUN}-b".encode(),

@@ -21,6 +21,9 @@ from worker.flush.answers import LOCKOUT_S, understood
 MAX_RECORDS = 10
 """Records a request. Source: airtable.com/developers/web/api/update-multiple-records."""
 
+_PAGE = 100
+"""Records a page. Source: airtable.com/developers/web/api/list-records."""
+
 _CONNECT_S = 5.0
 
 
@@ -39,6 +42,14 @@ class Found:
     record_id: str
     created: str
     fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some records of a table. `offset`: where the next page begins, None after the last."""
+
+    records: list[Found]
+    offset: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +117,17 @@ class Airtable:
             pages = self._base.table(table).iterate(formula=match({key_field: key}), page_size=100)
             page = next(iter(pages), [])
             found = [Found(record["id"], record["createdTime"], dict(record["fields"])) for record in page]
-        return sorted(found, key=lambda record: (record.created, record.record_id))
+        return sorted(found, key=lambda record: record.created)
+
+    def page(self, table: str, formula: str | None = None, offset: str | None = None) -> Page:
+        """Up to 100 records (those for which the formula holds), and where the next page begins."""
+        wanted = {"pageSize": _PAGE, "filterByFormula": formula, "offset": offset}
+        with self._understood():
+            answer = self._api.get(
+                self._base.table(table).urls.records, params={name: value for name, value in wanted.items() if value is not None}
+            )
+            found = [Found(record["id"], record["createdTime"], dict(record["fields"])) for record in answer["records"]]
+            return Page(found, answer.get("offset"))
 
     def delete(self, table: str, record_ids: Sequence[str]) -> None:
         """Delete up to 10 records, all or none."""

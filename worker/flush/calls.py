@@ -23,7 +23,7 @@ _MARGIN_S = 1.0
 
 _SLICE_S = 5.0
 
-_jittered = wait_exponential_jitter(initial=0.5, max=30, jitter=1)
+_jittered = wait_exponential_jitter(multiplier=0.5, max=30, jitter=1)
 
 
 class LeaseLost(Exception):

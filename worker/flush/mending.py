@@ -149,9 +149,13 @@ class Mender:
         if "search" in draft.tried:
             return False
         draft.tried.add("search")
+        if self._refuses(draft, []):
+            return False
         columns = [column for column in self._writer.present(draft) if column != KEY]
         found = search(columns, lambda part: self._refuses(draft, part))
-        return bool([self._refuse(draft, column, refusal) for column in found])
+        for column in found:
+            self._refuse(draft, column, refusal)
+        return bool(found)
 
     def _refuses(self, draft: Draft, columns: list[str]) -> bool:
         part = replace(draft, fields={column: draft.fields[column] for column in (KEY, *columns)})

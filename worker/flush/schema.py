@@ -6,6 +6,7 @@ Types and what can be made: airtable.com/developers/web/api/field-model. A formu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,10 +71,9 @@ class Prepared:
 
 
 def check_base(settings: Settings, link: Link, registry: Registry) -> list[Fault]:
-    """What the base lacks or has wrong; empty when all is well. One request, within the limit.
-
-    Raises as `init_base`."""
-    return _Schema(settings, link, registry).faults()
+    """What the base lacks or has wrong; empty when all is well. One request, within the limit. Raises as `init_base`."""
+    with closing(Airtable(settings)) as airtable:
+        return _Schema(settings, link, registry, airtable).faults()
 
 
 def init_base(settings: Settings, link: Link, registry: Registry, *, dry_run: bool = False) -> Prepared:
@@ -82,7 +82,8 @@ def init_base(settings: Settings, link: Link, registry: Registry, *, dry_run: bo
     Raises SettingsInvalid, AirtableRejected (the token may not change the schema), AirtableBusy, AirtableUnclear (run it again),
     TurnOver after two minutes, StoreUnavailable.
     """
-    return _Schema(settings, link, registry).prepare(dry_run)
+    with closing(Airtable(settings)) as airtable:
+        return _Schema(settings, link, registry, airtable).prepare(dry_run)
 
 
 def duration_formula(naming: TableNaming) -> str:
@@ -94,12 +95,12 @@ def duration_formula(naming: TableNaming) -> str:
 class _Schema:
     """The schema as it should be, beside the base as it is."""
 
-    def __init__(self, settings: Settings, link: Link, registry: Registry) -> None:
-        self._airtable = Airtable(settings)
+    def __init__(self, settings: Settings, link: Link, registry: Registry, airtable: Airtable) -> None:
+        self._airtable = airtable
         base_id = settings.airtable_base_id or ""
         turn = Turn(lambda: False, _PATIENCE_S)
-        limiter = Limiter(link, base_id, unseen_s=self._airtable.request_s)
-        self._calls = Calls(limiter, turn, Tally(link, base_id), self._airtable.request_s)
+        limiter = Limiter(link, base_id, unseen_s=airtable.request_s)
+        self._calls = Calls(limiter, turn, Tally(link, base_id), airtable.request_s)
         naming = load_naming(settings.metrics_file, registry)
         self._wanted = ((naming.job, job_columns(registry)), (naming.client, client_columns(registry)))
 
