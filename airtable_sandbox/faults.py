@@ -32,11 +32,13 @@ class Fault:
     retry_after_s: int | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a fault that cannot be made."""
+        """Raises ValueError or TypeError for a fault that cannot be made."""
         if self.kind not in get_args(Kind) or self.when not in get_args(When):
             raise ValueError(f"kind must be one of {get_args(Kind)} and when one of {get_args(When)}")
         if self.kind == "status" and self.status not in STATUSES:
             raise ValueError(f"status must be one of {STATUSES}")
+        if not isinstance(self.method, str | None) or not isinstance(self.path, str | None):
+            raise TypeError("method and path must be texts")
         if not 0 <= self.probability <= 1 or self.latency_ms < 0 or (self.count is not None and self.count < 1):
             raise ValueError("probability is from 0 to 1, latency_ms from 0, count from 1")
 

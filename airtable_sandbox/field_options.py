@@ -85,7 +85,7 @@ def _select(options: dict[str, Any]) -> dict[str, Any]:
 def _choice(choice: Any) -> dict[str, Any]:
     if not isinstance(choice, dict):
         raise errors.bad_field_options("a choice must be an object")
-    return {"id": new_id("sel"), "name": _text(choice, "name"), "color": choice.get("color") or _COLOR}
+    return {"id": new_id("sel"), "name": _text(choice, "name"), "color": _text({"color": _COLOR} | choice, "color")}
 
 
 def _date(options: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _date_time(options: dict[str, Any]) -> dict[str, Any]:
 def _format(options: dict[str, Any], key: str, known: dict[str, str]) -> dict[str, str]:
     chosen = options.get(key)
     name = chosen.get("name") if isinstance(chosen, dict) else None
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise errors.bad_field_options(f"{key} needs a name, one of {', '.join(known)}")
     return {"name": name, "format": known[name]}
 

@@ -122,6 +122,6 @@ def _orders(value: Any) -> list[Order]:
 
 
 def _order(item: Any) -> Order:
-    if not isinstance(item, dict) or not isinstance(item.get("field"), str) or item.get("direction", "asc") not in {"asc", "desc"}:
+    if not isinstance(item, dict) or not isinstance(item.get("field"), str) or item.get("direction", "asc") not in ("asc", "desc"):
         raise errors.invalid_request()
     return Order(item["field"], item.get("direction") == "desc")

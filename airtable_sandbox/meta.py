@@ -12,7 +12,7 @@ from airtable_sandbox.linking import add_link
 from airtable_sandbox.schema import LINK, Base, Field, Table
 from airtable_sandbox.workspace import Workspace
 
-_PRIMARY_TYPES = {"singleLineText", "multilineText", "url", "email", "number", "percent", "currency", "date", "dateTime"}
+_PRIMARY_TYPES = ("singleLineText", "multilineText", "url", "email", "number", "percent", "currency", "date", "dateTime")
 
 
 def bases(workspace: Workspace) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def create_table(workspace: Workspace, base_id: str, body: dict[str, Any]) -> di
 def update_table(workspace: Workspace, table: Table, body: dict[str, Any]) -> dict[str, Any]:
     """Name and description."""
     base = workspace.base(table.base_id)
-    name = table.name if body.get("name") in {None, table.name} else _table_name(base, body["name"])
+    name = table.name if body.get("name") in (None, table.name) else _table_name(base, body["name"])
     description = _description(body) if "description" in body else table.description
     with workspace.storage.transaction():
         workspace.catalog.rename_table(table, name, description)

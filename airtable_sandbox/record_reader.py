@@ -91,7 +91,7 @@ class RecordReader:
         self._evaluating.add(field.id)
         try:
             return evaluate(parse((field.options or {})["formula"]), self.scope(row))
-        except FormulaInvalid as invalid:
+        except (FormulaInvalid, RecursionError) as invalid:  # too many formula fields that stand on one another
             raise FormulaFailed(str(invalid)) from invalid
         finally:
             self._evaluating.discard(field.id)

@@ -40,13 +40,17 @@ CREATE TABLE months (month TEXT PRIMARY KEY, calls INTEGER NOT NULL);
 
 
 class Storage:
-    """The open data file. `path` may be ":memory:". Raises sqlite3.DatabaseError for a file that is no database of ours."""
+    """The open data file. `path` may be ":memory:". Raises sqlite3.DatabaseError for a file that
+    is no database of ours, sqlite3.OperationalError (after 1 s) for one that another sandbox has open."""
 
     def __init__(self, path: str) -> None:
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
         self.rollbacks = 0
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "busy_timeout = 5000"):
+        self._connection.execute("PRAGMA busy_timeout = 1000")
+        # One owner: a second process would trust its own copy of the schema. A killed owner's lock goes with it.
+        self._connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
             self._connection.execute(f"PRAGMA {pragma}")
         self._create_layout()
 

@@ -37,8 +37,21 @@ def evaluate(node: Node, scope: Scope) -> Value:
     if isinstance(node, Negation):
         return -as_number(evaluate(node.operand, scope))
     if isinstance(node, Operation):
-        return _operation(node.operator, evaluate(node.left, scope), evaluate(node.right, scope))
+        return _operations(node, scope)
     return _call(node, scope)
+
+
+def _operations(node: Operation, scope: Scope) -> Value:
+    """A chain such as 1+1+…+1 leans to the left; it is walked, not recursed into, however long it is."""
+    chain: list[Operation] = []
+    first: Node = node
+    while isinstance(first, Operation):
+        chain.append(first)
+        first = first.left
+    value = evaluate(first, scope)
+    for link in reversed(chain):
+        value = _operation(link.operator, value, evaluate(link.right, scope))
+    return value
 
 
 def _operation(operator: str, left: Value, right: Value) -> Value:
@@ -62,7 +75,11 @@ def _arithmetic(operator: str, left: float, right: float) -> float:
 def _call(node: Call, scope: Scope) -> Value:
     if node.function in _SPECIAL:
         return _SPECIAL[node.function](node.arguments, scope)
-    return FUNCTIONS[node.function][2](*(evaluate(argument, scope) for argument in node.arguments))
+    values = [evaluate(argument, scope) for argument in node.arguments]
+    try:
+        return FUNCTIONS[node.function][2](*values)
+    except (ArithmeticError, ValueError) as failed:  # no number of characters, digits or the like
+        raise FormulaFailed(str(failed)) from failed
 
 
 def _if(arguments: tuple[Node, ...], scope: Scope) -> Value:

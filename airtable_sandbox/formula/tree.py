@@ -48,9 +48,23 @@ Node = Literal | FieldRef | Negation | Operation | Call
 
 def fields_of(node: Node) -> list[str]:
     """The fields that a formula names, in order of appearance, each once."""
-    if isinstance(node, FieldRef):
-        return [node.name]
-    if isinstance(node, Negation):
-        return fields_of(node.operand)
-    children = node.arguments if isinstance(node, Call) else (node.left, node.right) if isinstance(node, Operation) else ()
-    return list(dict.fromkeys(name for child in children for name in fields_of(child)))
+    names: dict[str, None] = {}
+    waiting = [node]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, FieldRef):
+            names[node.name] = None
+        waiting += reversed(_children(node))
+    return list(names)
+
+
+def _children(node: Node) -> tuple[Node, ...]:
+    match node:
+        case Negation(operand):
+            return (operand,)
+        case Operation(_, left, right):
+            return (left, right)
+        case Call(_, arguments):
+            return arguments
+        case _:
+            return ()

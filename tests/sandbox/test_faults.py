@@ -118,7 +118,14 @@ def test_latency_goes_with_another_fault(jobs: Table, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"kind": "odd"}, {"kind": "status", "status": 418}, {"kind": "reset", "count": 0}, {"kind": "reset", "x": 1}]
+    "wrong",
+    [
+        {"kind": "odd"},
+        {"kind": "status", "status": 418},
+        {"kind": "reset", "count": 0},
+        {"kind": "reset", "x": 1},
+        {"kind": "reset", "path": 1},
+    ],
 )
 def test_a_fault_that_is_none_is_refused(sandbox: Sandbox, wrong: dict[str, Any]) -> None:
     with pytest.raises(RuntimeError, match="422"):
