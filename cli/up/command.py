@@ -28,7 +28,6 @@ def up(
     as_json: Annotated[bool, typer.Option("--json", help="Tell what happens as JSON, one object a line.")] = False,
 ) -> None:
     """Start everything and keep it running until Ctrl-C. What is not configured is embedded: Redis, Airtable."""
-    from cli.up.demo import DemoThread
     from cli.up.screen import Screen
     from cli.up.stack import Options, Stack
     from cli.up.stop_signal import StopSignal
@@ -43,7 +42,9 @@ def up(
             with Stack(settings, Options(data_dir, workers, web_port), stop, screen.step) as stack:
                 screen.ready(stack.links)
                 if demo:
-                    show = DemoThread(stack.settings, screen.console)
+                    from cli.up.demo import DemoThread
+
+                    show = DemoThread(stack.settings, screen.console, screen.demo_ended)
                     show.start()
                 code = _keep_running(stack, stop, show, until_done=exit_)
                 screen.step("stopping")

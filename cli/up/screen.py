@@ -12,7 +12,7 @@ from cli.up.stack import Links
 
 
 class Screen:
-    """With `as_json`, standard output carries nothing but JSON lines, each with `event`: step, ready, demo, stopped."""
+    """With `as_json`, standard output carries nothing but JSON lines, each with `event`: step, ready, demo."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
@@ -40,6 +40,11 @@ class Screen:
         # Not a rich table: it would break links where the terminal is narrow.
         shown = [f"  {name:<20}{value}" for name, value in lines]
         self.console.print("\n".join(["", "Runtally is running. Ctrl-C ends it.", *shown, ""]), markup=False, soft_wrap=True)
+
+    def demo_ended(self, ok: bool) -> None:
+        """The demo has shown its own summary to people."""
+        if self.as_json:
+            self.event("demo", ok=ok)
 
     def event(self, event: str, **facts: object) -> None:
         """One JSON line on standard output."""

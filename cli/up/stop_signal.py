@@ -20,7 +20,9 @@ class StopSignal:
         self.hurry = False
 
     def __enter__(self) -> Self:
-        self._before = [(number, signal.signal(number, self._on_signal)) for number in _NUMBERS]
+        # nohup has the closing of the terminal ignored: that stays so.
+        ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+        self._before = [(number, signal.signal(number, self._on_signal)) for number in _NUMBERS if number not in ignored]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -162,6 +162,21 @@ def test_up_uses_the_redis_it_is_given(tmp_path: Path, redis_url: str) -> None:
         assert up.process.wait(20) == 0
 
 
+def test_the_demo_runs_and_its_outcome_is_the_exit_code(tmp_path: Path) -> None:
+    with running_up(tmp_path, "--demo", "--exit", RUNTALLY_FLUSH_INTERVAL_S="1") as up:
+        assert up.wait_for("demo")["ok"] is True
+        assert up.process.wait(20) == 0
+        assert up.pids() == []
+
+
+def test_a_stop_in_the_middle_of_the_demo_ends_everything(tmp_path: Path) -> None:
+    with running_up(tmp_path, "--demo", "--exit") as up:
+        up.wait_for("ready")
+        up.process.send_signal(signal.SIGTERM)
+        assert up.process.wait(10) == 130
+        assert up.pids() == []
+
+
 def test_settings_travel_through_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., Settings]
 ) -> None:
