@@ -69,6 +69,7 @@ class Calls:
 
     def _once(self, request: Callable[[], T]) -> T:
         ticket = self._admitted()
+        self._tally.called()
         try:
             result = request()
         except RateExceeded as error:

@@ -25,7 +25,7 @@ from worker.flush.letters import Letters
 from worker.flush.limiter import Limiter
 from worker.flush.mending import Mender
 from worker.flush.naming import load_naming
-from worker.flush.plan import Waiting, batches, urgency
+from worker.flush.plan import batches, waiting
 from worker.flush.tally import Tally
 from worker.flush.turn import Turn, TurnOver
 from worker.flush.writer import Writer
@@ -65,6 +65,7 @@ class FlushReport:
     """
 
     ending: Ending
+    calls: int = 0
     rows_written: int = 0
     refused_fields: int = 0
     refused_rows: int = 0
@@ -152,8 +153,8 @@ class _Flush:
         """Write a few requests' worth of the most urgent rows; True when there may be more to do."""
         self._turn.check()
         refs = dirty.due(self._link, self._partitions)
-        heads = dirty.fields(self._link, refs, "state", "record")
-        planned = batches((Waiting(urgency(*head), ref) for ref, head in zip(refs, heads, strict=True)), ROUND_CALLS)
+        heads = dirty.fields(self._link, refs, "state", "record", "sent_ms")
+        planned = batches((waiting(ref, *head) for ref, head in zip(refs, heads, strict=True)), ROUND_CALLS)
         for batch in planned:
             try:
                 self._write(batch)
@@ -177,6 +178,7 @@ class _Flush:
         here = self._tally.here
         return FlushReport(
             ending,
+            calls=here["calls"],
             rows_written=here["rows_written"],
             refused_fields=here["refused_fields"],
             refused_rows=here["refused_rows"],

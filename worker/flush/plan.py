@@ -42,14 +42,21 @@ _decode = msgspec.json.Decoder(_Head).decode
 
 
 class Waiting(NamedTuple):
-    """A dirty row and its urgency."""
+    """A dirty row, its urgency, and when it was last written (ms, 0 for never). In the order in which rows are written: those of
+    equal urgency by the time they have waited, so that rows that change all the time share what the limit allows."""
 
     urgency: Urgency
+    sent_ms: int
     ref: RowRef
 
 
-def urgency(state: bytes | None, record: bytes | None) -> Urgency:
-    """A row's urgency from its hash fields `state` and `record`. What cannot be read is soon dealt with."""
+def waiting(ref: RowRef, state: bytes | None, record: bytes | None, sent_ms: bytes | None) -> Waiting:
+    """A dirty row by its hash fields of these names."""
+    return Waiting(_urgency(state, record), int(sent_ms or 0), ref)
+
+
+def _urgency(state: bytes | None, record: bytes | None) -> Urgency:
+    """What cannot be read is soon dealt with."""
     try:
         head = _decode(state or b"")
     except msgspec.DecodeError:
@@ -62,9 +69,9 @@ def urgency(state: bytes | None, record: bytes | None) -> Urgency:
     return Urgency.FINISHED_CLIENT if finished else Urgency.RUNNING_CLIENT
 
 
-def batches(waiting: Iterable[Waiting], most: int) -> list[list[RowRef]]:
-    """At most `most` requests of up to 10 rows of one table each, most urgent first. Rows of equal urgency keep their order."""
-    in_order = sorted(waiting, key=lambda row: row.urgency)
+def batches(rows: Iterable[Waiting], most: int) -> list[list[RowRef]]:
+    """At most `most` requests of up to 10 rows of one table each, most urgent first."""
+    in_order = sorted(rows)
     jobs = deque(row for row in in_order if row.urgency in _JOBS)
     clients = deque(row for row in in_order if row.urgency not in _JOBS)
     planned: list[list[RowRef]] = []

@@ -5,11 +5,12 @@ Types and what can be made: airtable.com/developers/web/api/field-model. A formu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from contract.errors import AirtableBusy
 from contract.link import Link
 from contract.registry import Registry
 from contract.settings import Settings
@@ -20,7 +21,7 @@ from worker.flush.columns import KEY, Column, Kind, client_columns, job_columns
 from worker.flush.limiter import Limiter
 from worker.flush.naming import TableNaming, load_naming
 from worker.flush.tally import Tally
-from worker.flush.turn import Turn
+from worker.flush.turn import Turn, TurnOver
 
 _TIME = {"dateFormat": {"name": "iso"}, "timeFormat": {"name": "24hour"}, "timeZone": "utc"}
 _LINK = "multipleRecordLinks"
@@ -50,6 +51,7 @@ _TAKEN_BY: dict[Kind, frozenset[str]] = {
 """Field types that take what we write, whoever made them."""
 
 _PATIENCE_S = 120.0
+_RETRY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +74,33 @@ class Prepared:
 
 def check_base(settings: Settings, link: Link, registry: Registry) -> list[Fault]:
     """What the base lacks or has wrong; empty when all is well. One request, within the limit. Raises as `init_base`."""
-    with closing(Airtable(settings)) as airtable:
-        return _Schema(settings, link, registry, airtable).faults()
+    with _schema(settings, link, registry) as schema:
+        return schema.faults()
 
 
 def init_base(settings: Settings, link: Link, registry: Registry, *, dry_run: bool = False) -> Prepared:
     """Make the tables and fields that are missing. Changes and deletes nothing that is there; safe to repeat.
 
-    Raises SettingsInvalid, AirtableRejected (the token may not change the schema), AirtableBusy, AirtableUnclear (run it again),
-    TurnOver after two minutes, StoreUnavailable.
+    Raises SettingsInvalid, AirtableRejected (the token may not change the schema), AirtableBusy (at the latest after two minutes),
+    AirtableUnclear (run it again), StoreUnavailable, StoreRefused.
     """
-    with closing(Airtable(settings)) as airtable:
-        return _Schema(settings, link, registry, airtable).prepare(dry_run)
+    with _schema(settings, link, registry) as schema:
+        return schema.prepare(dry_run)
 
 
 def duration_formula(naming: TableNaming) -> str:
     """The formula of the column Duration, seconds; empty while the run has no end."""
     end, start = naming.of("End Time"), naming.of("Start Time")
     return f"IF({{{end}}}, DATETIME_DIFF({{{end}}}, {{{start}}}, 'seconds'))"
+
+
+@contextmanager
+def _schema(settings: Settings, link: Link, registry: Registry) -> Iterator[_Schema]:
+    with closing(Airtable(settings)) as airtable:
+        try:
+            yield _Schema(settings, link, registry, airtable)
+        except TurnOver as error:
+            raise AirtableBusy("Airtable's limit left no time for this: others are sending", _RETRY_S) from error
 
 
 class _Schema:

@@ -22,6 +22,10 @@ class Tally:
         self.here: Counter[str] = Counter()
         """What this flush has counted."""
 
+    def called(self) -> None:
+        """Count a request, here only: in Redis the limiter's script counts it."""
+        self.here["calls"] += 1
+
     def add(self, name: str, count: int = 1) -> None:
         """Count. Raises StoreUnavailable; a crash before it loses the count, never a row."""
         self.here[name] += count

@@ -11,7 +11,9 @@ import pytest
 
 from contract import keys
 from contract.status import Status
+from worker.flush import flusher
 from worker.flush.airtable import Airtable
+from worker.store import lease as lease_module
 from worker.store.lease import Lease
 
 from .conftest import AT, FINISHED, RUN, World
@@ -108,6 +110,35 @@ def test_new_jobs_then_finished_then_running(world: World, monkeypatch: pytest.M
     assert all("running" in row_id for row_id in sent[2])
 
 
+def test_rows_that_change_all_the_time_take_turns(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for one request a round, none of the others is passed over."""
+    monkeypatch.setattr(flusher, "ROUND_CALLS", 1)
+    rows = [world.client(f"c{n:02d}") for n in range(30)]
+    sent: list[str] = []
+
+    def act(_: int, row_ids: list[str]) -> None:
+        sent.extend(row_ids)
+        for row in rows:
+            world.change(row)
+
+    on_upsert(monkeypatch, act)
+    world.flush(stop=lambda: len(sent) >= 60)
+    assert {row_id: sent.count(row_id) for row_id in sent} == {row.row_id: 2 for row in rows}
+
+
+def test_a_full_redis_is_flushed_all_the_same(world: World) -> None:
+    """At maxmemory Redis refuses writes; it is the flush that lets rows expire."""
+    row = world.job(**FINISHED)
+    world.client("a")
+    world.link.call("CONFIG", "SET", "maxmemory", 1)
+    try:
+        report = world.flush()
+    finally:
+        world.link.call("CONFIG", "SET", "maxmemory", 0)
+    assert (report.ending, report.rows_written) == ("clean", 2)
+    assert world.stored(row, "record")
+
+
 def test_a_row_that_changes_while_its_request_is_on_the_way_stays_dirty_and_is_written_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,8 +230,6 @@ def test_a_flusher_frozen_during_a_request_marks_what_it_wrote_dirty_again(world
             offset_s.append(3_600.0)
 
     offset_s: list[float] = []
-    from worker.store import lease as lease_module
-
     real = lease_module._now_s
     monkeypatch.setattr(lease_module, "_now_s", lambda: real() + sum(offset_s))
     on_upsert(monkeypatch, freeze)

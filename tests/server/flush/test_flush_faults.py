@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contract import keys
+from contract.errors import AirtableRejected
 from contract.link import Link
 from contract.settings import load_settings
 from worker.flush.airtable import Airtable
 from worker.flush.flusher import Pace, flush
 from worker.flush.limiter import Limiter
 
-from .conftest import FAST, RUN, World
+from .conftest import FAST, RUN, TOKEN, World
 
 
 def flush_until_clean(world: World, within_s: float = 15) -> None:
@@ -80,6 +84,36 @@ def test_a_request_that_is_interrupted_leaves_its_rows_in_quarantine(world: Worl
     assert world.jobs() == {}
 
 
+def test_a_flusher_killed_in_mid_request_leaves_one_row_and_the_next_one_goes_on(world: World) -> None:
+    world.job(stream=1)
+    world.sandbox.fault("latency", latency_ms=600, count=1)
+    program = (
+        "from contract.link import Link; from contract.registry import load_registry; from contract.settings import load_settings;"
+        "from worker.flush.flusher import Pace, flush;"
+        "settings = load_settings(); link = Link(settings.redis_url.get_secret_value(), name='to-be-killed'); link.open();"
+        "flush(settings, link, load_registry(), lambda: False, 30, pace=Pace(lease_s=3))"
+    )
+    settings = world.settings
+    environment = {
+        "RUNTALLY_REDIS_URL": settings.redis_url.get_secret_value(),
+        "RUNTALLY_PARTITIONS": str(settings.partitions),
+        "RUNTALLY_AIRTABLE_URL": settings.airtable_url,
+        "RUNTALLY_AIRTABLE_TOKEN": TOKEN,
+        "RUNTALLY_AIRTABLE_BASE_ID": world.base_id,
+        "RUNTALLY_AIRTABLE_TIMEOUT_S": "1",
+    }
+    victim = subprocess.Popen([sys.executable, "-c", program], env=environment, cwd=Path(__file__).parents[3])
+    deadline = time.monotonic() + 20
+    while world.calls() == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    victim.kill()
+    victim.wait()
+    assert world.flush().ending == "held", "until the dead one's lease has ended"
+    flush_until_clean(world)
+    assert world.jobs()[RUN]["Stream"] == 1
+
+
 def test_three_unknown_outcomes_in_a_row_end_the_flush(world: World) -> None:
     for n in range(60):
         world.client(f"c{n}")
@@ -113,8 +147,6 @@ def test_a_spent_month_is_said_and_not_retried(world: World) -> None:
     world.sandbox.set_limits(calls_per_month=1)
     world.flush()
     world.change(world.job(), stream=2)
-    from contract.errors import AirtableRejected
-
     with pytest.raises(AirtableRejected, match="this month are spent"):
         world.flush()
     assert world.dirty() == {RUN}

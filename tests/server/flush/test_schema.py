@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
 from pyairtable import Api
+from typer.testing import CliRunner
 
+from cli.airtable import airtable
 from contract.registry import load_registry
 from worker.flush.columns import client_columns, job_columns
 from worker.flush.naming import Naming
@@ -108,3 +112,24 @@ def test_both_tables_have_the_columns_of_the_specification() -> None:
     assert {"Client ID", "Job", "Apify Run ID", "Apify Status", "Profile Scoring Success Rate", "Post Scoring Success Rate"} <= set(clients)
     assert len(set(jobs)) == len(jobs)
     assert len(set(clients)) == len(clients)
+
+
+def test_the_commands_make_check_and_say_what_is_left(empty_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = empty_world.settings
+    values = {"REDIS_URL": settings.redis_url.get_secret_value(), "AIRTABLE_URL": settings.airtable_url, "AIRTABLE_TOKEN": TOKEN}
+    for name, value in (values | {"AIRTABLE_BASE_ID": empty_world.base_id}).items():
+        monkeypatch.setenv(f"RUNTALLY_{name}", value)
+    run = CliRunner().invoke
+
+    assert run(airtable, ["check"]).exit_code == 1
+    assert "would make Job Tracking" in run(airtable, ["init", "--dry-run"]).output
+    made = [json.loads(line) for line in run(airtable, ["init", "--json"]).output.splitlines()]
+    assert made[0] == {"made": "Job Tracking", "dry_run": False}
+    assert made[-1]["field"] == "Duration"
+    assert "DATETIME_DIFF" in run(airtable, ["init"]).output.replace("\n", "")
+    checked = run(airtable, ["check", "--json"])
+    assert [json.loads(line)["field"] for line in checked.output.splitlines()] == ["Duration", "Duration"]
+    assert checked.exit_code == 1
+    for table in ("Job Tracking", "Client Run Results"):
+        empty_world.sandbox.add_formula_field(table, "Duration", duration_formula(Naming().job))
+    assert run(airtable, ["check"]).exit_code == 0

@@ -10,7 +10,9 @@ if redis.call('EXISTS', KEYS[1]) == 0 then
   return -1
 end
 if ARGV[3] ~= '' then
-  redis.call('HSET', KEYS[1], 'record', ARGV[3], 'sent_v', ARGV[2])
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  redis.call('HSET', KEYS[1], 'record', ARGV[3], 'sent_v', ARGV[2], 'sent_ms', now)
 end
 if (redis.call('HGET', KEYS[1], 'v') or '') ~= ARGV[2] then
   return 0
