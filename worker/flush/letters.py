@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import structlog
 
 from contract import keys
+from contract.errors import StoreRefused
 from contract.link import Link
 from worker.flush.drafts import Draft, Table, Unreadable
 from worker.flush.tally import Tally
@@ -54,7 +56,10 @@ class Letters:
         """From now on `column` is not written. One dead letter as long as the column stays absent, and one report a flush."""
         self.absent[draft.table, column] = reason
         self._stale.discard((draft.table, column))
-        first = self._link.call("HSET", self._counters, f"{_ABSENT}{draft.table}:{column}", int(time.time()))
+        first = False
+        # A full Redis cannot remember it: the next flush finds it again.
+        with suppress(StoreRefused):
+            first = self._link.call("HSET", self._counters, f"{_ABSENT}{draft.table}:{column}", int(time.time())) == 1
         _log.warning("field left out of all rows", base=self._base_id, table=draft.table, field=column, reason=reason, **_about(draft))
         if first:
             self._tally.add("refused_fields")

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyairtable import Api
 
 from contract import keys
@@ -216,3 +218,31 @@ def test_a_wrong_token_or_base_is_no_rows_fault(world: World, broken: dict[str, 
     assert "pat-" not in str(caught.value)
     assert world.dirty() == {RUN}
     assert world.letters() == []
+
+
+def test_without_its_key_field_a_table_takes_no_row_and_the_error_says_so(world: World) -> None:
+    alter(world, "Job Tracking", "Run ID", name="ID")
+    world.job()
+    with pytest.raises(AirtableRejected, match="runtally airtable init"):
+        world.flush()
+    assert world.dirty() == {RUN}
+
+
+def test_a_request_too_large_is_halved_and_a_row_too_large_loses_its_longest_text(world: World) -> None:
+    world.sandbox.set_limits(body_bytes=20_000)
+    for n in range(8):
+        world.client(f"c{n}", notes=["x" * 4_000])
+    huge = world.client("huge", notes=["short"], progress=["y" * 50_000])
+    report = world.flush()
+    assert (report.rows_written, report.refused_fields) == (9, 1)
+    written = world.clients()
+    assert all(len(written[f"{RUN}-c{n}"]["System Notes"]) == 4_000 for n in range(8))
+    assert written[huge.row_id]["System Notes"] == "short"
+    assert json.loads(world.letters()[0]["letter"]) == {"Progress Log": "y" * 50_000}
+
+
+@given(st.sets(st.integers(0, 30)), st.integers(0, 31))
+def test_the_search_finds_exactly_the_columns_at_fault(bad: set[int], count: int) -> None:
+    columns = [f"c{n}" for n in range(count)]
+    at_fault = {f"c{n}" for n in bad if n < count}
+    assert set(mending.search(columns, lambda part: bool(at_fault & set(part)))) == at_fault
