@@ -27,7 +27,6 @@ from examples.flights import check
 from examples.flights.emit import emit
 from examples.flights.table import load
 from producers.publisher import Publisher
-from worker.store.reader import Reader
 
 _METRICS = Path(__file__).with_name("metrics.toml")
 _FOLD_S = 300.0
