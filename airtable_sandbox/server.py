@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -78,6 +79,14 @@ def _listen(host: str, port: int) -> tuple[socket.socket, str]:
     return listening, f"http://{shown}:{listening.getsockname()[1]}"
 
 
+def _open(data_path: str) -> Workspace:
+    """Raises OSError for a file that is no data file, or that another sandbox has open."""
+    try:
+        return Workspace(data_path)
+    except sqlite3.DatabaseError as error:
+        raise OSError(f"data file {data_path}: {error}") from error
+
+
 def serve(
     host: str,
     port: int,
@@ -90,11 +99,11 @@ def serve(
     """Serves until SIGTERM or SIGINT, then returns within 2 s; must be called from the main thread for that.
 
     `port` 0 takes a free one; `announce` is called with the URL once calls are answered. The data file is created when it is
-    missing. Raises OSError when the address is taken, ValueError for an empty token.
+    missing. Raises OSError when the address is taken or the file cannot be used, ValueError for an empty token.
     """
     if not token:
         raise ValueError("the sandbox needs a token")
-    workspace = Workspace(data_path)
+    workspace = _open(data_path)
     try:
         listening, url = _listen(host, port)
         server = _Server(Gate(workspace, Limiter(limits or Limits(), workspace.storage)), token)
@@ -120,7 +129,7 @@ class Sandbox(Remote):
         self._limits = limits or Limits()
 
     def __enter__(self) -> Self:
-        self._workspace = Workspace(self._data_path)
+        self._workspace = _open(self._data_path)
         listening, self.url = _listen("127.0.0.1", 0)
         self._server = _Server(Gate(self._workspace, Limiter(self._limits, self._workspace.storage)), self.token)
         self._thread = threading.Thread(target=self._server.run, args=([listening],), name="airtable-sandbox", daemon=True)

@@ -98,10 +98,12 @@ def test_what_was_answered_survives_kill_9(process: Process, data_path: Path) ->
         assert Api("tok", endpoint_url=again.url).table(again.base_id, "T").schema().fields[0].name == "N"
 
 
-def test_an_empty_token_or_a_taken_port_is_refused_at_start(process: Process, tmp_path: Path) -> None:
+def test_what_cannot_start_says_why(process: Process, data_path: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="token"):
         serve("127.0.0.1", 0, ":memory:", "")
     with pytest.raises(ValueError, match="token"):
         Sandbox("")
+    with pytest.raises(OSError, match="locked"):
+        serve("127.0.0.1", 0, str(data_path), "tok")
     with pytest.raises(OSError, match="in use"):
         serve("127.0.0.1", int(process.url.rsplit(":", 1)[1]), str(tmp_path / "other.db"), "tok", limits=Limits())
