@@ -89,11 +89,16 @@ def _score_client(job: Job, client_id: str, name: str, scored: Any) -> Counter[s
                 expected += _score_lead(run, dice)
                 scored()
                 time.sleep(_PAUSE_S)
-                if client_id == "broken" and number == LEADS // 2:
-                    raise ConnectionError("the model's service went away")
+                _ask_model(client_id, number)
     except ConnectionError:
         expected["failed"] = 1
     return expected
+
+
+def _ask_model(client_id: str, number: int) -> None:
+    """Stands in for the service that scores; it fails one client half-way."""
+    if client_id == "broken" and number == LEADS // 2:
+        raise ConnectionError("the model's service went away")
 
 
 def _score_lead(run: ClientRun, dice: random.Random) -> Counter[str]:

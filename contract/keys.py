@@ -57,7 +57,7 @@ def ids(partition: int, bucket: int) -> str:
 
 def row(partition: int, row_id: str) -> str:
     """HASH, one job or client run: `state`, `notes`, `errors`, `progress` (JSON), `v` (version), written by commit only;
-    `record` (Airtable record ID) and `sent_v` (version in Airtable), written by flush only. Expires `retention_s` after a
+    `record` (Airtable record ID), `sent_v` (version in Airtable) and `sent_ms` (when), written by flush only. Expires `retention_s` after a
     finished row was flushed."""
     return f"{_tag(partition)}:row:{row_id}"
 
@@ -103,7 +103,8 @@ def limiter_closed(base_id: str) -> str:
 
 
 def flush_counters(base_id: str) -> str:
-    """HASH counters of the flush: calls, rows, refused fields, … Written by flush only; lives for ever."""
+    """HASH counters of the flush (`calls`, `rows_written`, …) and `absent:<table>:<column>` -> ms since when the base lacks it.
+    Written by flush only; lives for ever."""
     return f"rt:{{air:{base_id}}}:counters"
 
 

@@ -19,7 +19,7 @@ PARTITIONS = 8
 RULES = Rules(REGISTRY, partition_of(RUN, PARTITIONS), PARTITIONS)
 
 
-def wire(  # noqa: PLR0913  # the attributes of an event
+def wire(  # the attributes of an event
     kind: str,
     client: str | None = "a",
     *,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -62,7 +63,7 @@ def test_any_split_repetition_and_crash_gives_the_rows_of_the_reference_fold(
 
     # The publisher sends batches in order; at any time it goes back to an earlier, unconfirmed one and sends all from there.
     cuts = sorted(data.draw(st.sets(st.integers(1, len(sent)), max_size=6), label="cuts") | {0, len(sent)})
-    batches = [sent[begin:end] for begin, end in zip(cuts, cuts[1:], strict=False)]
+    batches = [sent[begin:end] for begin, end in pairwise(cuts)]
     log: list[list[bytes]] = []
     position, repeats = 0, 0
     while position < len(batches):
