@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from pyairtable import Api
 from pyairtable.api.base import Base
@@ -76,9 +76,9 @@ def clients(base: Base, jobs: Table) -> Table:
 
 
 @pytest.fixture
-def http(sandbox: Sandbox) -> Iterator[httpx.Client]:
+def http(sandbox: Sandbox) -> Iterator[httpx2.Client]:
     """Raw calls with the token, for what pyairtable never sends."""
-    with httpx.Client(base_url=sandbox.url, headers={"Authorization": f"Bearer {sandbox.token}"}) as client:
+    with httpx2.Client(base_url=sandbox.url, headers={"Authorization": f"Bearer {sandbox.token}"}) as client:
         yield client
 
 

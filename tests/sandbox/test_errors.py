@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from pyairtable import Api
 from pyairtable.api.table import Table
@@ -95,7 +95,7 @@ def test_records_of_a_batch_that_are_not_in_the_table(jobs: Table, clients: Tabl
 @pytest.mark.parametrize("path", ["/v0/meta/whoami", "/_sandbox/counters", "/_sandbox/v0/meta/bases"])
 def test_no_token_no_answer(sandbox: Sandbox, header: str | None, path: str) -> None:
     headers = {} if header is None else {"Authorization": header.encode()}
-    answer = httpx.get(sandbox.url + path, headers=headers)
+    answer = httpx2.get(sandbox.url + path, headers=headers)
     assert answer.status_code == 401
     assert answer.json() == {"error": {"type": "AUTHENTICATION_REQUIRED", "message": "Authentication required"}}
 
@@ -104,7 +104,7 @@ def test_no_token_no_answer(sandbox: Sandbox, header: str | None, path: str) -> 
     ("method", "path"),
     [("GET", "/v0"), ("GET", "/v0/meta/nope"), ("DELETE", "/v0/meta/bases"), ("POST", "/v0/{table}/rec1/x"), ("GET", "/_sandbox/nope")],
 )
-def test_paths_that_are_no_endpoint(http: httpx.Client, jobs: Table, method: str, path: str) -> None:
+def test_paths_that_are_no_endpoint(http: httpx2.Client, jobs: Table, method: str, path: str) -> None:
     answer = http.request(method, path.format(table=f"{jobs.base.id}/{jobs.id}"))
     assert (answer.status_code, answer.json()) == (404, {"error": "NOT_FOUND"})
 
@@ -129,7 +129,7 @@ LISTS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("parameters", "kind"), LISTS)
-def test_lists_that_cannot_be(http: httpx.Client, jobs: Table, parameters: dict[str, Any], kind: str) -> None:
+def test_lists_that_cannot_be(http: httpx2.Client, jobs: Table, parameters: dict[str, Any], kind: str) -> None:
     answer = http.get(f"/v0/{jobs.base.id}/{jobs.id}", params=parameters)
     assert (answer.status_code, answer.json()["error"]["type"]) == (422, kind)
 
@@ -156,13 +156,13 @@ BODIES: list[tuple[str, bytes, str]] = [
 
 
 @pytest.mark.parametrize(("method", "body", "kind"), BODIES)
-def test_bodies_that_cannot_be(http: httpx.Client, jobs: Table, method: str, body: bytes, kind: str) -> None:
+def test_bodies_that_cannot_be(http: httpx2.Client, jobs: Table, method: str, body: bytes, kind: str) -> None:
     answer = http.request(method, f"/v0/{jobs.base.id}/{jobs.id}", content=body)
     assert (answer.status_code, answer.json()["error"]["type"]) == (422, kind)
     assert jobs.all() == []
 
 
-def test_eleven_records_are_refused(http: httpx.Client, jobs: Table) -> None:
+def test_eleven_records_are_refused(http: httpx2.Client, jobs: Table) -> None:
     path = f"/v0/{jobs.base.id}/{jobs.id}"
     made = [jobs.create({"Run ID": str(number)})["id"] for number in range(11)]
     batches = [
@@ -181,12 +181,12 @@ def test_one_row_cannot_be_written_twice_in_a_call(jobs: Table, refusal: Any) ->
     assert refusal(lambda: jobs.batch_update(twice))[1]["type"] == "INVALID_RECORDS"
 
 
-def test_fields_of_a_single_record_cannot_be_chosen(http: httpx.Client, jobs: Table) -> None:
+def test_fields_of_a_single_record_cannot_be_chosen(http: httpx2.Client, jobs: Table) -> None:
     record = jobs.create({"Run ID": "a"})
     answer = http.get(f"/v0/{jobs.base.id}/{jobs.id}/{record['id']}", params={"fields[]": "Run ID"})
     assert (answer.status_code, answer.json()["error"]["type"]) == (422, "INVALID_REQUEST_UNKNOWN")
 
 
-def test_a_lone_surrogate_is_replaced(http: httpx.Client, jobs: Table) -> None:
+def test_a_lone_surrogate_is_replaced(http: httpx2.Client, jobs: Table) -> None:
     answer = http.post(f"/v0/{jobs.base.id}/{jobs.id}", content=b'{"fields": {"Run ID": "a\\ud800b\\ud83d\\ude00"}}')
     assert answer.json()["fields"]["Run ID"] == "a\ufffdb\U0001f600"

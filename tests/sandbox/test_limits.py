@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from pyairtable.api.base import Base
 from pyairtable.api.table import Table
@@ -78,7 +78,7 @@ def test_fifty_calls_a_second_for_the_token(clock: Clock) -> None:
     assert not admitted(limits, "appZ")
 
 
-def test_over_http_the_lockout_hits_records_and_meta_of_the_base(base: Base, http: httpx.Client, sandbox: Sandbox) -> None:
+def test_over_http_the_lockout_hits_records_and_meta_of_the_base(base: Base, http: httpx2.Client, sandbox: Sandbox) -> None:
     sandbox.set_limits(calls_per_s=5, lockout_s=60)
     sandbox.reset_limits()
     tables = f"/v0/meta/bases/{base.id}/tables"
@@ -101,7 +101,7 @@ def test_pyairtable_sees_a_429_as_an_http_error(jobs: Table, sandbox: Sandbox, r
     assert sandbox.records(jobs.id, jobs.base.id) == []
 
 
-def test_the_lockout_ends(jobs: Table, sandbox: Sandbox, http: httpx.Client) -> None:
+def test_the_lockout_ends(jobs: Table, sandbox: Sandbox, http: httpx2.Client) -> None:
     path = f"/v0/{jobs.base.id}/{jobs.id}"
     sandbox.set_limits(calls_per_s=0, lockout_s=0.1)
     assert http.get(path).status_code == 429
@@ -129,7 +129,7 @@ def test_refused_calls_do_not_use_up_the_month(jobs: Table, sandbox: Sandbox, re
     assert jobs.all() == []
 
 
-def test_bodies_and_addresses_have_a_size(jobs: Table, http: httpx.Client, sandbox: Sandbox) -> None:
+def test_bodies_and_addresses_have_a_size(jobs: Table, http: httpx2.Client, sandbox: Sandbox) -> None:
     path = f"/v0/{jobs.base.id}/{jobs.id}"
     sandbox.set_limits(body_bytes=1000)
     assert http.post(path, json={"fields": {"Notes": "x" * 1000}}).status_code == 413

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from pyairtable import Api
 from pyairtable.api.base import Base
@@ -27,7 +27,7 @@ def test_whoami(api: Api) -> None:
     assert api.whoami()["id"].startswith("usr")
 
 
-def test_page_size_on_bases_is_refused(http: httpx.Client) -> None:
+def test_page_size_on_bases_is_refused(http: httpx2.Client) -> None:
     assert http.get("/v0/meta/bases", params={"pageSize": 1}).status_code == 422
 
 
@@ -60,7 +60,7 @@ def test_tables_are_renamed(api: Api, jobs: Table) -> None:
     assert jobs.base.schema(force=True).table("Runs").description == "one row a run"
 
 
-def test_options_of_a_select_can_be_added_but_not_taken_away(http: httpx.Client, jobs: Table) -> None:
+def test_options_of_a_select_can_be_added_but_not_taken_away(http: httpx2.Client, jobs: Table) -> None:
     status = jobs.schema().field("Status")
     path = f"/v0/meta/bases/{jobs.base.id}/tables/{jobs.id}/fields/{status.id}"
     names = [{"name": "Completed"}, {"name": "Running"}, {"name": "Failed"}]
@@ -118,19 +118,19 @@ FIELDS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("field", "kind"), FIELDS)
-def test_fields_that_cannot_be(http: httpx.Client, jobs: Table, field: dict[str, Any], kind: str) -> None:
+def test_fields_that_cannot_be(http: httpx2.Client, jobs: Table, field: dict[str, Any], kind: str) -> None:
     answer = http.post(f"/v0/meta/bases/{jobs.base.id}/tables/{jobs.id}/fields", json=field)
     assert (answer.status_code, answer.json()["error"]["type"]) == (422, kind)
 
 
 @pytest.mark.parametrize("zone", ["Nowhere/Land", "../../etc/passwd", "/etc/passwd", "", 5])
-def test_a_time_zone_that_is_none(http: httpx.Client, jobs: Table, zone: object) -> None:
+def test_a_time_zone_that_is_none(http: httpx2.Client, jobs: Table, zone: object) -> None:
     options = {"timeZone": zone, "dateFormat": {"name": "iso"}, "timeFormat": {"name": "24hour"}}
     answer = http.post(f"/v0/meta/bases/{jobs.base.id}/tables/{jobs.id}/fields", json={"name": "F", "type": "dateTime", "options": options})
     assert answer.status_code == 422
 
 
-def test_a_table_is_made_whole_or_not_at_all(base: Base, http: httpx.Client, refusal: Any) -> None:
+def test_a_table_is_made_whole_or_not_at_all(base: Base, http: httpx2.Client, refusal: Any) -> None:
     status, error = refusal(lambda: base.create_table("T", [TEXT, {"name": "F", "type": "formula"}]))
     assert (status, error["type"]) == (422, "UNSUPPORTED_FIELD_TYPE_FOR_CREATE")
     assert base.tables(force=True) == []

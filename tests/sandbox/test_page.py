@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 
-import httpx
+import httpx2
 import pytest
 from pyairtable.api.table import Table
 
@@ -16,9 +16,9 @@ HOSTILE = """<script>alert("x")</script>'"&amp;<img src=x onerror=alert(1)>"""
 
 
 @pytest.fixture
-def browser(sandbox: Sandbox) -> Iterator[httpx.Client]:
+def browser(sandbox: Sandbox) -> Iterator[httpx2.Client]:
     """Asks without a token."""
-    with httpx.Client(base_url=sandbox.url) as client:
+    with httpx2.Client(base_url=sandbox.url) as client:
         yield client
 
 
@@ -31,14 +31,14 @@ def firsts(page: str) -> list[str]:
     return [unescape(text) for text in re.findall(r"<th scope=row><div>(.*?)</div></th>", page, re.DOTALL)]
 
 
-def test_the_overview_leads_to_every_table(browser: httpx.Client, jobs: Table) -> None:
+def test_the_overview_leads_to_every_table(browser: httpx2.Client, jobs: Table) -> None:
     jobs.batch_create([{"Run ID": str(number)} for number in range(3)])
     page = browser.get("/").text
     assert f'<a href="{address(jobs)}">Job Tracking</a><span class=soft>3</span>' in page
     assert browser.get(address(jobs)).status_code == 200
 
 
-def test_cells_read_as_people_expect(browser: httpx.Client, jobs: Table, clients: Table, sandbox: Sandbox) -> None:
+def test_cells_read_as_people_expect(browser: httpx2.Client, jobs: Table, clients: Table, sandbox: Sandbox) -> None:
     sandbox.add_formula_field(jobs.id, "Bad", "'a'+1", jobs.base.id)
     job = jobs.create({"Run ID": "250930-141522", "Leads": 1234, "Rate": 0.875, "Cost": 1.5, "Done": True, "Status": "Running",
                        "Start Time": "2025-09-30T14:15:22Z", "Day": "2025-09-30", "Tags": ["red", "blue"]})  # fmt: skip
@@ -49,7 +49,7 @@ def test_cells_read_as_people_expect(browser: httpx.Client, jobs: Table, clients
     assert "250930-141522" in browser.get(address(clients)).text
 
 
-def test_newest_first_in_pages(browser: httpx.Client, jobs: Table) -> None:
+def test_newest_first_in_pages(browser: httpx2.Client, jobs: Table) -> None:
     jobs.batch_create([{"Run ID": f"run {number}"} for number in range(120)])
     first = browser.get(address(jobs)).text
     assert firsts(first) == [f"run {number}" for number in range(119, 69, -1)]
@@ -61,12 +61,12 @@ def test_newest_first_in_pages(browser: httpx.Client, jobs: Table) -> None:
         assert browser.get(address(jobs), params={"page": odd}).status_code == 200
 
 
-def test_it_reloads_only_when_asked(browser: httpx.Client, jobs: Table) -> None:
+def test_it_reloads_only_when_asked(browser: httpx2.Client, jobs: Table) -> None:
     assert "http-equiv" not in browser.get(address(jobs)).text
     assert '<meta http-equiv=refresh content="5">' in browser.get(address(jobs), params={"refresh": 1}).text
 
 
-def test_hostile_text_stays_text(browser: httpx.Client, jobs: Table, sandbox: Sandbox) -> None:
+def test_hostile_text_stays_text(browser: httpx2.Client, jobs: Table, sandbox: Sandbox) -> None:
     table = jobs.base.create_table(HOSTILE, [{"name": HOSTILE, "type": "singleLineText"}])
     table.create({HOSTILE: HOSTILE})
     for page in (browser.get(address(table)).text, browser.get("/").text):
@@ -75,12 +75,12 @@ def test_hostile_text_stays_text(browser: httpx.Client, jobs: Table, sandbox: Sa
     assert firsts(browser.get(address(table)).text) == [HOSTILE]
 
 
-def test_a_huge_cell_is_cut(browser: httpx.Client, jobs: Table) -> None:
+def test_a_huge_cell_is_cut(browser: httpx2.Client, jobs: Table) -> None:
     jobs.create({"Run ID": "a", "Notes": "n" * 100_000})
     assert len(browser.get(address(jobs)).content) < 20_000
 
 
-def test_strict_headers(browser: httpx.Client, jobs: Table) -> None:
+def test_strict_headers(browser: httpx2.Client, jobs: Table) -> None:
     for path in ("/", "/style.css", address(jobs), "/nope"):
         headers = browser.get(path).headers
         assert headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'")
@@ -89,24 +89,24 @@ def test_strict_headers(browser: httpx.Client, jobs: Table) -> None:
 
 
 @pytest.mark.parametrize("path", ["/nope", "/bases", "/bases/app00000000000000/x", "/style.css/x", "/server.py"])
-def test_no_such_page(browser: httpx.Client, path: str) -> None:
+def test_no_such_page(browser: httpx2.Client, path: str) -> None:
     assert browser.get(path).status_code == 404
 
 
-def test_the_page_only_reads(browser: httpx.Client, jobs: Table) -> None:
+def test_the_page_only_reads(browser: httpx2.Client, jobs: Table) -> None:
     assert browser.post("/").status_code == 405
     assert browser.delete(address(jobs)).status_code == 405
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "[", ""])
-def test_other_names_for_this_machine_are_refused(browser: httpx.Client, host: str) -> None:
+def test_other_names_for_this_machine_are_refused(browser: httpx2.Client, host: str) -> None:
     assert browser.get("/", headers={"host": host}).status_code == 403
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8080", "127.0.0.1", "[::1]:80"])
-def test_own_names_are_fine(browser: httpx.Client, host: str) -> None:
+def test_own_names_are_fine(browser: httpx2.Client, host: str) -> None:
     assert browser.get("/", headers={"host": host}).status_code == 200
 
 
-def test_nobody_can_claim_to_be_local_or_remote(browser: httpx.Client) -> None:
+def test_nobody_can_claim_to_be_local_or_remote(browser: httpx2.Client) -> None:
     assert browser.get("/", headers={"x-forwarded-for": "8.8.8.8"}).status_code == 200

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -105,7 +105,7 @@ def test_a_very_long_chain_is_no_problem() -> None:
 
 
 def test_a_large_body_that_is_refused_unread_does_not_spoil_the_connection(jobs: Table, sandbox: Any) -> None:
-    with httpx.Client(base_url=sandbox.url) as client:
+    with httpx2.Client(base_url=sandbox.url) as client:
         for _ in range(3):
             assert client.post("/v0/meta/whoami", content=b"x" * 3_000_000).status_code == 401
             assert client.get("/v0/meta/whoami", headers={"Authorization": f"Bearer {sandbox.token}"}).status_code == 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from pyairtable.api.table import Table
 
@@ -94,7 +94,7 @@ def test_the_key_is_case_sensitive(jobs: Table) -> None:
         (["Leads"], "INVALID_REQUEST_UNKNOWN"),
     ],
 )
-def test_merge_fields_that_cannot_be(http: httpx.Client, jobs: Table, merge_on: object, error: str) -> None:
+def test_merge_fields_that_cannot_be(http: httpx2.Client, jobs: Table, merge_on: object, error: str) -> None:
     body = {"records": [{"fields": {"Run ID": "a", "Done": True}}], "performUpsert": {"fieldsToMergeOn": merge_on}}
     answer = http.patch(f"/v0/{jobs.base.id}/{jobs.id}", json=body)
     assert (answer.status_code, answer.json()["error"]["type"]) == (422, error)
