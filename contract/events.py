@@ -29,8 +29,11 @@ class EventType(StrEnum):
     METRICS_UPDATED = "client.metrics.updated"
     PROGRESS_LOGGED = "client.progress.logged"
     CLIENT_COMPLETED = "client.run.completed"
+    CLIENT_HEARTBEAT = "client.run.heartbeat"
     CLIENT_EXPIRED = "client.run.expired"
     JOB_COMPLETED = "job.completed"
+    JOB_HEARTBEAT = "job.heartbeat"
+    JOB_EXPIRED = "job.expired"
     ROWS_REQUESTED = "job.rows.requested"
 
 
@@ -47,6 +50,7 @@ class Data(msgspec.Struct, omit_defaults=True, gc=False):
 
     `metrics`: name -> observation, merged by the metric's aggregation. `totals`: name -> total so far, replaces a sum.
     `skips`: reason code -> count. `success`, `status`: how the work ended (completion events); `status` wins.
+    `seen_ms`: when the sweeper last saw a sign of life of what it closes; void if there was one since.
     `origin`: who made the run ID; two origins for one run are a collision, and reported.
     `run_id`, `client_id`: for senders that repeat the subject's parts; a contradiction gets the event refused.
     """
@@ -62,6 +66,7 @@ class Data(msgspec.Struct, omit_defaults=True, gc=False):
     note: str | None = None
     error: str | None = None
     progress: Progress | None = None
+    seen_ms: int | None = None
     origin: str | None = None
     run_id: str | None = None
     client_id: str | None = None

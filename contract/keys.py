@@ -72,6 +72,11 @@ def runs(partition: int) -> str:
     return f"{_tag(partition)}:runs"
 
 
+def open_rows(partition: int) -> str:
+    """ZSET row ID -> ms of its last sign of life, of rows that are Running. Written by commit only; the sweeper reads it."""
+    return f"{_tag(partition)}:open"
+
+
 def dirty(partition: int) -> str:
     """ZSET row ID -> ms from which it may be written (0: now). Added by commit, removed by flush once the version it wrote is current."""
     return f"{_tag(partition)}:dirty"

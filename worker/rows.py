@@ -31,6 +31,7 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"):
     `metrics`: display name -> int, Decimal, or text (datetimes as ISO text with microseconds and `Z`).
     `stamps`: for metrics that keep the last value, the event time of that value.
     `start`, `end`: first and last real event. `updated`: when the server received the last event folded.
+    `seen_ms`: when the server received the last sign of life, heartbeats included.
     `unknown`: values of metrics that no registry knows, kept apart, last value each.
     `notes` and its like: lines, oldest first; `dropped`: how many older lines of each text its bound pushed out.
     `outcome` is what an event said of the end of the work; `status` is what follows from it, and what the row shows.
@@ -46,6 +47,7 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"):
     stamps: dict[str, datetime] = msgspec.field(default_factory=dict)
     unknown: dict[str, Any] = msgspec.field(default_factory=dict)
     events: int = 0
+    seen_ms: int = 0
     version: int = 0
     notes: list[str] = msgspec.field(default_factory=list)
     dropped: dict[str, int] = msgspec.field(default_factory=dict)

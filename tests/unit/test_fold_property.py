@@ -20,7 +20,11 @@ METRICS = st.dictionaries(
     st.one_of(st.integers(0, 2**63 - 1), st.decimals(0, 1000, places=2).map(str), st.sampled_from(["x", "1,234", "2025-09-30T10:00:00Z"])),
     max_size=3,
 )
-KINDS = st.sampled_from(["client.run.started", "client.metrics.updated", "client.run.completed", "client.progress.logged"])
+KINDS = st.sampled_from(
+    ["client.run.started", "client.metrics.updated", "client.run.completed", "client.progress.logged"]
+    + ["client.run.heartbeat", "client.run.expired"]
+)
+JOB_KINDS = st.sampled_from(["job.started", "job.completed", "job.rows.requested", "job.heartbeat", "job.expired"])
 CLIENT_EVENT = st.fixed_dictionaries(
     {"kind": KINDS, "client": st.sampled_from("ab"), "at": st.integers(0, 50), "metrics": METRICS, "totals": METRICS},
     optional={
@@ -30,16 +34,16 @@ CLIENT_EVENT = st.fixed_dictionaries(
     },
 )
 JOB_EVENT = st.fixed_dictionaries(
-    {"kind": st.sampled_from(["job.started", "job.completed", "job.rows.requested"]), "client": st.none(), "at": st.integers(0, 50)},
+    {"kind": JOB_KINDS, "client": st.none(), "at": st.integers(0, 50)},
     optional={"success": st.booleans(), "note": st.text(max_size=5)},
 )
 EVENTS = st.lists(st.one_of(CLIENT_EVENT, JOB_EVENT), min_size=1, max_size=25)
 
 
 def plain(row: AnyRow) -> dict[str, Any]:
-    """A row as values, without what counts commits rather than events."""
+    """A row as values, without what tells of commits and of the server's clock rather than of events."""
     twin: Any = copy.copy(row)
-    twin.version = 0
+    twin.version = twin.seen_ms = 0
     twin.updated = None
     return {name: getattr(twin, name) for name in type(twin).__struct_fields__}
 
@@ -52,7 +56,7 @@ def numbered(events: list[dict[str, Any]], named: bool) -> list[bytes]:
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(EVENTS, st.booleans(), st.data())
 def test_any_split_repetition_and_crash_gives_the_rows_of_the_reference_fold(
     events: list[dict[str, Any]], named: bool, data: st.DataObject

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from contract.events import Data, Event, EventType
 from contract.status import Status
-from worker.fold.observe import observe, skip
+from worker.fold.life import sign_of_life
+from worker.fold.observe import observe, skip, warn
 from worker.fold.outcome import tell, tell_status
 from worker.fold.working import Working
-from worker.rows import AnyRow, ClientRow, JobRow, Outcome
+from worker.rows import AnyRow, ClientRow, JobRow
 
 # Plain texts compare faster than enum members, and this is the hot path.
-_EXPIRED = EventType.CLIENT_EXPIRED.value
 _STARTED = EventType.CLIENT_STARTED.value
 _COMPLETIONS = frozenset({EventType.CLIENT_COMPLETED, EventType.JOB_COMPLETED})
 
@@ -18,9 +18,6 @@ _COMPLETIONS = frozenset({EventType.CLIENT_COMPLETED, EventType.JOB_COMPLETED})
 def to_client(working: Working, row: ClientRow, event: Event) -> None:
     """Apply a client event: announcement, metrics, skips, texts, outcome, in this order."""
     data = event.data
-    if event.type == _EXPIRED:
-        _expire(working, row, event)
-        return
     if event.type == _STARTED:
         row.announced = True
     elif row.events == 0:
@@ -32,6 +29,8 @@ def to_client(working: Working, row: ClientRow, event: Event) -> None:
         observe(working, row, event, data.metrics, as_total=False)
     if data.totals:
         observe(working, row, event, data.totals, as_total=True)
+    if data.totals or not working.rules.rated.isdisjoint(data.metrics):
+        warn(working, row)
     if data.skips:
         skip(working, row, event)
     _texts(working, row, data)
@@ -76,10 +75,9 @@ def _origin(working: Working, row: JobRow, origin: str) -> None:
 
 def _touch(working: Working, row: AnyRow) -> None:
     row.events += 1
+    working.touched.add(row.row_id)
     _span(working, row)
-    if row.outcome is not None and row.outcome.presumed:
-        row.outcome = None
-        working.line(row, "notes", "reopened: a late event proves that it is alive")
+    sign_of_life(working, row)
 
 
 def _span(working: Working, row: AnyRow) -> None:
@@ -103,10 +101,3 @@ def _conclude(working: Working, row: AnyRow, event: Event) -> None:
         tell_status(working, row, event, data.status)
     elif event.type in _COMPLETIONS:
         tell(working, row, Status.FAILED if data.success is False else Status.COMPLETED)
-
-
-def _expire(working: Working, row: ClientRow, event: Event) -> None:
-    """The sweeper presumes a silent run dead. It counts as no sign of life: neither times nor a real outcome change."""
-    if row.outcome is None:
-        row.outcome = Outcome(Status.FAILED, working.at, presumed=True)
-        working.line(row, "notes", event.data.note or "closed as Failed: no event for too long")

@@ -44,7 +44,9 @@ class Letter(NamedTuple):
 class Changes:
     """What one commit stores, all of it or nothing.
 
-    `rows`: row ID -> row as it is now. `texts`: row ID -> growing texts that changed. `marks`: publisher -> sequence.
+    `rows`: row ID -> row as it is now. `touched`: those that say something new; the others have only given a sign of life,
+    which is stored, but is no reason to write them to Airtable. `texts`: row ID -> growing texts that changed.
+    `marks`: publisher -> sequence.
     `ids`: bucket -> digests first seen now (a dict for its order). `clients`: run -> client IDs new in it.
     `runs`: run -> ms of its last event.
     `counts`: what happened, by name, to be added to the partition's counters.
@@ -54,6 +56,7 @@ class Changes:
     received_ms: int
     rows: dict[str, AnyRow] = field(default_factory=dict)
     texts: dict[str, set[str]] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
     marks: dict[str, int] = field(default_factory=dict)
     ids: dict[int, dict[str, None]] = field(default_factory=dict)
     clients: dict[str, list[str]] = field(default_factory=dict)

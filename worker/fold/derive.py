@@ -15,21 +15,29 @@ ERRORS = "Errors"
 
 
 def finish(working: Working) -> None:
-    """Derive everything derived, and give each touched row its next version."""
+    """Derive everything derived, and give each row that says something new its next version."""
     for row in list(working.rows.values()):
         if isinstance(row, ClientRow):
-            row.status = client_status(row, working.rules.registry)
-            _warn(working, row)
-            before = working.known.rows.get(row.row_id)
-            assert before is None or isinstance(before, ClientRow)
-            _roll_up(working, before, row)
+            job = working.job(row.run)
+            job.seen_ms = max(job.seen_ms, row.seen_ms)
+            if row.row_id in working.touched:
+                _finish_client(working, job, row)
     updated = datetime.fromtimestamp(working.received_ms / 1000, UTC)
     for row in working.rows.values():
         if isinstance(row, JobRow):
             row.status = job_status(row)
-        row.version += 1
-        row.updated = updated
+        if row.row_id in working.touched:
+            row.version += 1
+            row.updated = updated
     working.changes.received_ms = working.received_ms
+
+
+def _finish_client(working: Working, job: JobRow, row: ClientRow) -> None:
+    row.status = client_status(row, working.rules.registry)
+    before = working.known.rows.get(row.row_id)
+    assert before is None or isinstance(before, ClientRow)
+    _roll_up(working, job, before, row)
+    working.touched.add(row.run)
 
 
 def client_status(row: ClientRow, registry: Registry) -> Status:
@@ -58,18 +66,7 @@ def with_error(row: ClientRow) -> bool:
     return row.status is Status.FAILED or bool(row.metrics.get(ERRORS, 0)) or bool(row.errors)
 
 
-def _warn(working: Working, row: ClientRow) -> None:
-    """A rate above 100 % is shown as 100 %: the note says so, since a cap must not hide a double count."""
-    for rate in working.rules.registry.rates:
-        _, capped = rate.of(row.metrics)
-        if capped and rate.name not in row.warned:
-            row.warned = [*row.warned, rate.name]
-            working.changes.counts["integrity_warnings"] += 1
-            working.line(row, "notes", f"integrity: {rate.numerator} exceeds {rate.denominator}; {rate.name} is shown as 100 %")
-
-
-def _roll_up(working: Working, before: ClientRow | None, after: ClientRow) -> None:
-    job = working.job(after.run)
+def _roll_up(working: Working, job: JobRow, before: ClientRow | None, after: ClientRow) -> None:
     if after.start is not None and after.end is not None:
         job.start = after.start if job.start is None else min(job.start, after.start)
         job.end = after.end if job.end is None else max(job.end, after.end)

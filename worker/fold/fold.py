@@ -12,12 +12,15 @@ from contract.events import Event, EventType, Malformed
 from worker.fold.apply import to_client, to_job
 from worker.fold.changes import Changes, Entry, Known
 from worker.fold.derive import finish
+from worker.fold.life import expire, sign_of_life
 from worker.fold.needs import digest_of
-from worker.fold.rules import Rules
+from worker.fold.rules import Rules, Target
 from worker.fold.working import Working
 
-_JOB_TYPES = frozenset({EventType.JOB_STARTED, EventType.JOB_COMPLETED, EventType.ROWS_REQUESTED})
 _TYPES = frozenset(EventType)
+_JOB_TYPES = frozenset(kind for kind in EventType if kind.startswith("job."))
+_EXPIRIES = frozenset({EventType.CLIENT_EXPIRED, EventType.JOB_EXPIRED})
+_HEARTBEATS = frozenset({EventType.CLIENT_HEARTBEAT, EventType.JOB_HEARTBEAT})
 
 
 def fold(rules: Rules, known: Known, entries: Sequence[Entry]) -> Changes:
@@ -91,12 +94,22 @@ def _dispatch(working: Working, event: Event) -> None:
         raise EventRejected(f"data.run_id {data.run_id[:100]!r} contradicts the subject {target.row_id!r}")
     if data.client_id is not None and data.client_id != target.client:
         raise EventRejected(f"data.client_id {data.client_id[:100]!r} contradicts the subject {target.row_id!r}")
-    if event.type in _JOB_TYPES:
-        if target.client is not None:
-            raise EventRejected(f"{event.type} is about a job, but the subject {target.row_id!r} names a client")
-        to_job(working, working.job(target.run), event)
+    if (event.type in _JOB_TYPES) is (target.client is not None):
+        wrong = "is about a job, but its subject names a client" if target.client else "needs a client, but its subject names none"
+        raise EventRejected(f"{event.type} {wrong}: {target.row_id!r}")
+    if event.type in _EXPIRIES:
+        if working.knows(target.row_id):
+            expire(working, working.row(target), event)
+        return
+    _use(working, target, event)
+    working.changes.runs[target.run] = working.received_ms
+
+
+def _use(working: Working, target: Target, event: Event) -> None:
+    """Apply an event that somebody at work has sent. A heartbeat is a sign of life, and of a row that is not there, its first."""
+    if event.type in _HEARTBEATS and working.knows(target.row_id):
+        sign_of_life(working, working.row(target))
     elif target.client is None:
-        raise EventRejected(f"{event.type} needs a client in its subject, but {target.row_id!r} names none")
+        to_job(working, working.job(target.run), event)
     else:
         to_client(working, working.client(target), event)
-    working.changes.runs[target.run] = working.received_ms

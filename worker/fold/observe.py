@@ -89,3 +89,13 @@ def skip(working: Working, row: ClientRow, event: Event) -> None:
             working.set_aside("value", f"skips of {reason[:100]!r}: {str(count)[:100]!r} is not a count", event, {reason: count})
             continue
         row.skips[reason] = row.skips.get(reason, 0) + count
+
+
+def warn(working: Working, row: ClientRow) -> None:
+    """A rate above 100 % is shown as 100 %: the note says so, once a rate, since a cap must not hide a double count."""
+    for rate in working.rules.registry.rates:
+        _, capped = rate.of(row.metrics)
+        if capped and rate.name not in row.warned:
+            row.warned = [*row.warned, rate.name]
+            working.changes.counts["integrity_warnings"] += 1
+            working.line(row, "notes", f"integrity: {rate.numerator} exceeds {rate.denominator}; {rate.name} is shown as 100 %")

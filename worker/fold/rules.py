@@ -23,13 +23,16 @@ class Target(NamedTuple):
 
 @dataclass(slots=True)
 class Rules:
-    """The same for every fold of a partition. `id_bucket_ms`: how long a set of remembered identities is added to."""
+    """The same for every fold of a partition. `id_bucket_ms`: how long a set of remembered identities is added to.
+    `counters`: any name of a plain counter -> its display name. `rated`: names of metrics that are a rate's numerator.
+    """
 
     registry: Registry
     partition: int
     partitions: int
     id_bucket_ms: int = 86_400_000
     counters: dict[str, str] = field(init=False)
+    rated: frozenset[str] = field(init=False)
     _targets: dict[str, Target | str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -39,6 +42,8 @@ class Rules:
             for name, metric in self.registry.by_any_name.items()
             if metric.type == "integer" and metric.aggregation == "sum" and metric.minimum == 0 and not metric.clients
         }
+        numerators = {rate.numerator for rate in self.registry.rates}
+        self.rated = frozenset(name for name, metric in self.registry.by_any_name.items() if metric.name in numerators)
 
     def target(self, subject: str) -> Target:
         """Where a subject points. Raises EventRejected for what is no run ID, or belongs to another partition."""

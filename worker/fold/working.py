@@ -25,15 +25,26 @@ _CONTROLS = {code: " " for code in (*range(32), 127) if chr(code) not in "\n\t"}
 class Working:
     """One fold in progress. `received_ms`, `at`: when the server got the event in hand, and when it happened."""
 
-    __slots__ = ("at", "changes", "known", "received_ms", "rows", "rules")
+    __slots__ = ("at", "changes", "known", "presumed", "received_ms", "rows", "rules", "touched")
 
     def __init__(self, rules: Rules, known: Known, offset: str) -> None:
         self.rules = rules
         self.known = known
         self.changes = Changes(offset=offset, received_ms=0)
         self.rows = self.changes.rows
+        self.touched = self.changes.touched
+        self.presumed: set[str] = set()
+        """Runs whose job the sweeper has closed: a sign of life of any client opens them again."""
         self.received_ms = 0
         self.at = datetime.fromtimestamp(0, UTC)
+
+    def knows(self, row_id: str) -> bool:
+        """Whether there is such a row already."""
+        return row_id in self.rows or row_id in self.known.rows
+
+    def row(self, target: Target) -> AnyRow:
+        """The row that the target names, to work on."""
+        return self.job(target.run) if target.client is None else self.client(target)
 
     def job(self, run: str) -> JobRow:
         """The job's row to work on; a new one if there is none."""
@@ -41,6 +52,8 @@ class Working:
         if row is None:
             known = self.known.rows.get(run)
             row = self.rows[run] = JobRow(run=run) if known is None else _copied(known)
+            if row.outcome is not None and row.outcome.presumed:
+                self.presumed.add(run)
         assert isinstance(row, JobRow)
         return row
 
@@ -58,6 +71,7 @@ class Working:
             else:
                 row = _copied(known)
             self.rows[target.row_id] = row
+            self.job(target.run)
         assert isinstance(row, ClientRow)
         return row
 

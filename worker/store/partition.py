@@ -79,7 +79,7 @@ class PartitionStore:
         A StoreUnavailable leaves it open whether they were stored; the offset tells.
         """
         row_ids = list(changes.rows)
-        names = [keys.state, keys.watermarks, keys.publishers, keys.runs, keys.dirty, keys.dead]
+        names = [keys.state, keys.watermarks, keys.publishers, keys.runs, keys.dirty, keys.dead, keys.open_rows]
         script_keys = [name(self.partition) for name in names]
         script_keys += [keys.row(self.partition, row_id) for row_id in row_ids]
         script_keys += [keys.ids(self.partition, bucket) for bucket in changes.ids]
@@ -95,8 +95,12 @@ class PartitionStore:
             texts = TEXTS if row.version == 1 else changes.texts.get(row_id, ())
             return [part for name, value in to_hash(row, texts).items() for part in (name, value.decode())]
 
+        def entry_of(row_id: str) -> tuple[str, list[str], str, str]:
+            row = changes.rows[row_id]
+            return row_id, hash_of(row_id), "" if row.terminal else str(row.seen_ms), "dirty" if row_id in changes.touched else ""
+
         return {
-            "rows": [(row_id, hash_of(row_id)) for row_id in row_ids],
+            "rows": [entry_of(row_id) for row_id in row_ids],
             "marks": _flat(changes.marks.items()),
             "ids": [[self._id_ttl_s, *digests] for digests in changes.ids.values()],
             "clients": list(changes.clients.values()),

@@ -2,10 +2,11 @@
 -- commit: store what one fold changed, if nobody committed since it read.
 -- It may run at maxmemory, because it is what lets the log be trimmed: a full Redis must drain.
 -- KEYS[1] HASH partition state (offset, counters).  KEYS[2] HASH watermarks.  KEYS[3] ZSET publishers.  KEYS[4] ZSET runs.
--- KEYS[5] ZSET dirty.  KEYS[6] STREAM dead letters.  KEYS[7...] first the HASH of each row, then the SET of remembered IDs
+-- KEYS[5] ZSET dirty.  KEYS[6] STREAM dead letters.  KEYS[7] ZSET open rows.  KEYS[8...] first the HASH of each row, then the SET of remembered IDs
 -- of each bucket, then the SET of clients of each run, in the order of ARGV[4].
 -- ARGV[1] offset read from.  ARGV[2] offset folded up to.  ARGV[3] ms when the last entry was received.
--- ARGV[4] changes, msgpack: {rows={{row_id, {field, text, ...}}, ...}, marks={publisher, seq, ...}, ids={{ttl_s, digest, ...}, ...},
+-- ARGV[4] changes, msgpack: {rows={{row_id, {field, text, ...}, ms of its last sign of life or '',
+--   'dirty' or ''}, ...}, marks={publisher, seq, ...}, ids={{ttl_s, digest, ...}, ...},
 --   clients={{client, ...}, ...}, runs={ms, run, ...}, letters={{reason, origin, letter}, ...}, counts={name, n, ...}}.
 -- ARGV[5] most dead letters kept.
 -- Returns 1, or 0 when the offset had moved (nothing is written).  O(changes).  Safe to retry: a repeat returns 0.
@@ -29,13 +30,20 @@ for i = 1, #changes.counts, 2 do
   redis.call('HINCRBY', KEYS[1], changes.counts[i], changes.counts[i + 1])
 end
 
-local key = 6
+local key = 7
 for _, row in ipairs(changes.rows) do
   key = key + 1
   redis.call('HSET', KEYS[key], unpack(row[2]))
   redis.call('PERSIST', KEYS[key])
-  -- NX: a row that waits for an unclear write to settle goes on waiting.
-  redis.call('ZADD', KEYS[5], 'NX', 0, row[1])
+  if row[3] == '' then
+    redis.call('ZREM', KEYS[7], row[1])
+  else
+    redis.call('ZADD', KEYS[7], row[3], row[1])
+  end
+  if row[4] ~= '' then
+    -- NX: a row that waits for an unclear write to settle goes on waiting.
+    redis.call('ZADD', KEYS[5], 'NX', 0, row[1])
+  end
 end
 for _, digests in ipairs(changes.ids) do
   key = key + 1
