@@ -62,6 +62,30 @@ class LayoutMismatch(RuntallyError):
     """Redis was set up with other partitions or another layout version. Use the recorded ones, or another Redis."""
 
 
+class LockInvalid(RuntallyError, ValueError):
+    """There can be no such lock: the operation is no text, or both a stream and a client are named. Retrying cannot help."""
+
+
+class AlreadyRunning(RuntallyError):
+    """The operation runs already, here or elsewhere: do not start it again. An HTTP gateway answers 409.
+
+    `run_id` of the holder (None when it told none), `host` and `pid` where it works, `age_s` for how long, in seconds; `remaining_s`
+    until the lock would end if the holder were dead.
+    """
+
+    def __init__(self, message: str, *, run_id: str | None, host: str, pid: int, age_s: float, remaining_s: float) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.host = host
+        self.pid = pid
+        self.age_s = age_s
+        self.remaining_s = remaining_s
+
+
+class LockLost(RuntallyError):
+    """The lock ended while the work went on (frozen, cut off from Redis, released by a person): another may have done the same work."""
+
+
 class AirtableBusy(RuntallyError):
     """Airtable refused for now (429, 503) and applied nothing. `retry_after_s` is a floor, in seconds."""
 

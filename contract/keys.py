@@ -9,6 +9,7 @@ A *row ID* is the standard run ID: `250930-141522` for a job, `250930-141522-<cl
 from __future__ import annotations
 
 from binascii import crc32
+from urllib.parse import quote
 
 LAYOUT = 1
 """Version of the key layout and of what the keys hold. Recorded in Redis at first use; another version is refused."""
@@ -19,6 +20,12 @@ META = "rt:meta"
 BELL = "rt:bell"
 """ZSET of partition numbers that have something to fold (score: 0). Added by publishers after an append, popped by
 one worker; at most one member a partition. Losing it costs a beat tick."""
+
+LOCKS_HELD = "rt:{locks}:held"
+"""ZSET lock key -> ms at which it ends unless it is renewed. Written by the lock's scripts; what has ended goes with the next taking."""
+
+LOCK_FENCE = "rt:{locks}:fence"
+"""STRING last fencing number handed out, of all locks. Written by lock_take; lives for ever."""
 
 
 def partition_of(run_base: str, partitions: int) -> int:
@@ -121,3 +128,11 @@ def flush_dead(base_id: str) -> str:
 def reserved(run_base: str) -> str:
     """STRING owner, with expiry of a day: a run ID handed out, so that no other machine hands it out again."""
     return f"rt:reserved:{run_base}"
+
+
+def lock(operation: str, stream: int | None = None, client: str | None = None) -> str:
+    """HASH `token`, `operation`, `stream` or `client`, `run`, `host`, `pid`, `since_ms`, `fence`: who works on it, so that no other
+    starts. Written by the lock's scripts, with expiry; all locks share a slot. Any text gets a key of its own."""
+    scope = "" if stream is None else f":stream:{stream}"
+    scope += "" if client is None else f":client:{quote(client, safe='')}"
+    return f"rt:{{locks}}:lock:{quote(operation, safe='')}{scope}"

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     flush_interval_s: float = Field(5.0, ge=0, description="Pause between flushes; 0 is as fast as Airtable's limit allows.")
 
     stale_after_s: float = Field(1_800.0, gt=0, description="A run without an event for so long is closed as Failed.")
+    lock_ttl_s: float = Field(1_800.0, ge=0.1, description="How long after its owner's death a lock against duplicate jobs ends.")
     retention_s: int = Field(1_209_600, ge=60, description="How long rows of finished, flushed runs stay in Redis.")
     log_retention_s: int = Field(86_400, ge=0, description="How long folded log entries are kept.")
     id_memory_s: int = Field(172_800, ge=60, description="How long IDs of events without a sequence are remembered.")

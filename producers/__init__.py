@@ -7,6 +7,7 @@ with producers.job("batch_scoring", stream=1) as job:
         run.count(leads_processed=1, profile_scoring_tokens=812)
 """
 
+from producers.exclusive import exclusive
 from producers.publisher import Publisher
 from producers.runs import ClientRun, Job
 from producers.service import (
@@ -33,6 +34,7 @@ __all__ = [
     "convert_to_standard_format",
     "create_client_run_record",
     "create_job_tracking_record",
+    "exclusive",
     "flush",
     "generate_run_id",
     "is_valid_run_id",

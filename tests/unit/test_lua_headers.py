@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = sorted((Path(__file__).parents[2] / "worker" / "store" / "lua").glob("*.lua"))
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted(path for package in ("worker", "producers") for path in (ROOT / package).rglob("*.lua"))
 
 SLOT = re.compile(r"\b(KEYS|ARGV)\[(\d+)(\.{2,3})?\]")
 
