@@ -8,6 +8,7 @@ from typing import Any
 
 from contract.events import EventType
 from contract.status import Status
+from producers import heartbeat
 from producers.publisher import Publisher, Subject
 
 _TOLD = 2_000
@@ -63,14 +64,24 @@ class ClientRun:
         data = {"success": success, "status": status, "note": note, "error": error}
         self._put(EventType.CLIENT_COMPLETED, {name: value for name, value in data.items() if value is not None})
 
+    def beat(self) -> None:
+        """Tell that the run is alive; sent by itself while the block is open."""
+        self._put(EventType.CLIENT_HEARTBEAT, {})
+
+    def beat_every_s(self) -> float:
+        """Seconds between two heartbeats."""
+        return heartbeat.interval_s(self._publisher.settings.stale_after_s)
+
     def _put(self, kind: EventType, data: dict[str, Any]) -> None:
         self._publisher.put(kind, self._subject, data)
 
     def __enter__(self) -> ClientRun:
         self._put(EventType.CLIENT_STARTED, {} if self._name is None else {"client_name": self._name})
+        heartbeat.begin(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        heartbeat.end(self)
         if not self._completed:
             if error is None:
                 self.complete()
@@ -107,11 +118,20 @@ class Job:
         data = {"success": success, "status": status, "note": note}
         self._put(EventType.JOB_COMPLETED, {name: value for name, value in data.items() if value is not None})
 
+    def beat(self) -> None:
+        """Tell that the job is alive; sent by itself while the block is open."""
+        self._put(EventType.JOB_HEARTBEAT, {})
+
+    def beat_every_s(self) -> float:
+        """Seconds between two heartbeats."""
+        return heartbeat.interval_s(self._publisher.settings.stale_after_s)
+
     def _put(self, kind: EventType, data: dict[str, Any]) -> None:
         self._publisher.put(kind, self._subject, data)
 
     def __enter__(self) -> Job:
         self._put(EventType.JOB_STARTED, self._started)
+        heartbeat.begin(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

@@ -29,6 +29,7 @@ def celery_settings() -> dict[str, Any]:
     """Celery's settings, from ours. Read when the app is first used, not when this module is imported."""
     settings = load_settings()
     flush_s = max(TICK_S, settings.flush_interval_s)
+    sweep_s = min(MAINTAIN_S, max(TICK_S, settings.stale_after_s / 10))
     return {
         "broker_url": settings.broker,
         "result_backend": None,
@@ -69,6 +70,7 @@ def celery_settings() -> dict[str, Any]:
         "beat_schedule": {
             "tick": {"task": "runtally.tick", "schedule": TICK_S, "options": {"expires": TICK_S}},
             "flush": {"task": "runtally.flush", "schedule": flush_s, "options": {"expires": flush_s}},
+            "sweep": {"task": "runtally.sweep", "schedule": sweep_s, "options": {"expires": sweep_s}},
             "maintain": {"task": "runtally.maintain", "schedule": MAINTAIN_S, "options": {"expires": MAINTAIN_S}},
         },
     }

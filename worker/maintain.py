@@ -36,18 +36,19 @@ def trim(link: Link, partition: int, settings: Settings) -> None:
     folded = link.call("HMGET", keys.state(partition), "offset", "folded_ms")
     if folded[0] is None:
         return
-    now_ms = _now_ms(link)
-    horizon = min(_position(folded[0]), (now_ms - settings.log_retention_s * 1000, 0))
+    now = now_ms(link)
+    horizon = min(_position(folded[0]), (now - settings.log_retention_s * 1000, 0))
     link.call("XTRIM", keys.log(partition), "MINID", f"{max(0, horizon[0])}-{horizon[1]}")
-    silent_since = now_ms - settings.publisher_memory_s * 1000
+    silent_since = now - settings.publisher_memory_s * 1000
     silent = link.call("ZRANGE", keys.publishers(partition), "-inf", silent_since, "BYSCORE", "LIMIT", 0, _PUBLISHERS_AT_ONCE)
     if silent:
         link.call("HDEL", keys.watermarks(partition), *silent)
         link.call("ZREM", keys.publishers(partition), *silent)
-    link.call("ZREMRANGEBYSCORE", keys.runs(partition), "-inf", now_ms - settings.retention_s * 1000)
+    link.call("ZREMRANGEBYSCORE", keys.runs(partition), "-inf", now - settings.retention_s * 1000)
 
 
-def _now_ms(link: Link) -> int:
+def now_ms(link: Link) -> int:
+    """The server's clock, in ms since the epoch."""
     seconds, micros = link.call("TIME")
     return int(seconds) * 1000 + int(micros) // 1000
 

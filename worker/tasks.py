@@ -17,6 +17,7 @@ from worker.consume import Consumer
 from worker.flush.flusher import flush as flush_base
 from worker.maintain import backlog, trim
 from worker.stopping import stopping
+from worker.sweep import sweep as sweep_silent
 
 CONSUME_S = 5.0
 """How long one `consume` keeps its thread before it lets others have a turn."""
@@ -90,6 +91,18 @@ def flush() -> None:
         link.close()
     except RuntallyError as error:
         _log.warning("flush put off", error=str(error))
+
+
+@app.task(name="runtally.sweep")
+def sweep() -> None:
+    """Close runs that are silent for too long."""
+    settings, _ = _context()
+    try:
+        link = _link("sweep")
+        sweep_silent(link, settings)
+        link.close()
+    except RuntallyError as error:
+        _log.warning("sweep put off", error=str(error))
 
 
 @app.task(name="runtally.maintain")
