@@ -56,6 +56,8 @@ class _Heart:
             self._wake.clear()
             if time.monotonic() >= due_s:
                 due_s = math.inf
+                with self._lock:
+                    open_now = list(self._open)
                 for work in open_now:
                     work.beat()
 

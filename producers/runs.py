@@ -135,6 +135,7 @@ class Job:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        heartbeat.end(self)
         if not self._completed:
             self.complete(
                 success=error is None, status=None if error is None else Status.FAILED, note=None if error is None else told(error)

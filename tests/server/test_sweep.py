@@ -125,8 +125,10 @@ def test_heartbeats_keep_a_quiet_block_alive_and_write_nothing_to_airtable(place
         assert place.link.call("EXISTS", keys.dirty(place.partition)) == 0
     place.fold()
     assert place.row().status is Status.COMPLETED
+    published = place.publisher.counters["published"]
     silence()
     assert place.sweep() == 0
+    assert (place.publisher.pending, place.publisher.counters["published"]) == (0, published), "no heartbeat after the end"
 
 
 def test_a_killed_producer_is_closed_by_the_worker_and_beat(make_settings: Callable[..., Settings], redis_url: str, tmp_path: Path) -> None:
