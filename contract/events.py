@@ -35,6 +35,7 @@ class EventType(StrEnum):
     JOB_HEARTBEAT = "job.heartbeat"
     JOB_EXPIRED = "job.expired"
     ROWS_REQUESTED = "job.rows.requested"
+    ROWS_RECOUNTED = "job.rows.recounted"
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -45,6 +46,13 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
 
 
+class Rebuilt(msgspec.Struct, frozen=True):
+    """A row as the log gives it. `fields`: those of its hash, as text; `replaces`: the version of the row that was compared, 0 for none."""
+
+    fields: dict[str, str]
+    replaces: int = 0
+
+
 class Data(msgspec.Struct, omit_defaults=True, gc=False):
     """What an event says. Every field may be left out; unknown fields are ignored here and stay in the log.
 
@@ -52,6 +60,8 @@ class Data(msgspec.Struct, omit_defaults=True, gc=False):
     `skips`: reason code -> count. `success`, `status`: how the work ended (completion events); `status` wins.
     `seen_ms`: when the sweeper last saw a sign of life of what it closes; void if there was one since.
     `origin`: who made the run ID; two origins for one run are a collision, and reported.
+    `clients`, `rows` (of `job.rows.recounted` only, which verify appends): client IDs whose rows are derived anew, even if the job's set of
+    clients lacks them; row ID -> row to take, if it is still the version that was compared.
     `run_id`, `client_id`: for senders that repeat the subject's parts; a contradiction gets the event refused.
     """
 
@@ -68,6 +78,8 @@ class Data(msgspec.Struct, omit_defaults=True, gc=False):
     progress: Progress | None = None
     seen_ms: int | None = None
     origin: str | None = None
+    clients: list[str] = []
+    rows: dict[str, Rebuilt] = {}
     run_id: str | None = None
     client_id: str | None = None
 

@@ -168,6 +168,9 @@ class Consumer:
     def _known(self, entries: list[Entry]) -> Known:
         """The cache, filled up with what these entries touch and it lacks."""
         needs = needs_of(self._rules, entries)
+        if needs.whole_runs:
+            # Asked for where somebody may have changed rows behind the workers' back: what was cached is no proof then.
+            self._cache = Known()
         needs.publishers -= self._cache.marks.keys()
         asks = needs.publishers or needs.ids or not needs.row_ids <= self._cache.rows.keys()
         loaded = self._store.load(needs, self._cache.rows, id_buckets=2) if asks else Known()

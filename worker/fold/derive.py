@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import structs
+
 from contract.metrics import Aggregation
-from contract.registry import Registry
-from contract.status import Status
+from worker.fold.recount import recount
+from worker.fold.standing import client_status, job_status, with_error
 from worker.fold.working import Working
 from worker.rows import ClientRow, JobRow
-
-ERRORS = "Errors"
 
 
 def finish(working: Working) -> None:
@@ -22,6 +22,8 @@ def finish(working: Working) -> None:
             job.seen_ms = max(job.seen_ms, row.seen_ms)
             if row.row_id in working.touched:
                 _finish_client(working, job, row)
+    for run in sorted(working.recounts):
+        recount(working, run)
     updated = datetime.fromtimestamp(working.received_ms / 1000, UTC)
     for row in working.rows.values():
         if isinstance(row, JobRow):
@@ -36,34 +38,12 @@ def _finish_client(working: Working, job: JobRow, row: ClientRow) -> None:
     row.status = client_status(row, working.rules.registry)
     before = working.known.rows.get(row.row_id)
     assert before is None or isinstance(before, ClientRow)
-    _roll_up(working, job, before, row)
+    if before is not None and row.run in working.recounts:
+        # The job counts what its clients were, not a status that somebody wrote into one: so the note tells what was wrong with the job.
+        before = structs.replace(before, status=client_status(before, working.rules.registry))
+    if row.row_id not in working.rebuilt:
+        _roll_up(working, job, before, row)
     working.touched.add(row.run)
-
-
-def client_status(row: ClientRow, registry: Registry) -> Status:
-    """Spec §2: Running until an outcome was told; success with no work done is No Leads To Score."""
-    if row.outcome is None:
-        return Status.RUNNING
-    if row.outcome.status is Status.COMPLETED and not registry.did_work(row.metrics):
-        return Status.NO_LEADS
-    return row.outcome.status
-
-
-def job_status(row: JobRow) -> Status:
-    """Spec §2: Running until the orchestrator has told an outcome and every client run is terminal."""
-    if row.outcome is None or row.clients.get(Status.RUNNING, 0):
-        return Status.RUNNING
-    clients = sum(row.clients.values())
-    if row.outcome.status is Status.FAILED or (clients and row.clients.get(Status.FAILED, 0) == clients):
-        return Status.FAILED
-    if clients:
-        return Status.NO_LEADS if row.clients.get(Status.NO_LEADS, 0) == clients else Status.COMPLETED
-    return row.outcome.status
-
-
-def with_error(row: ClientRow) -> bool:
-    """Whether the client run failed or recorded an error."""
-    return row.status is Status.FAILED or bool(row.metrics.get(ERRORS, 0)) or bool(row.errors)
 
 
 def _roll_up(working: Working, job: JobRow, before: ClientRow | None, after: ClientRow) -> None:
@@ -85,9 +65,9 @@ def _roll_up(working: Working, job: JobRow, before: ClientRow | None, after: Cli
 def _count_client(job: JobRow, before: ClientRow | None, after: ClientRow) -> None:
     counts: dict[Any, int] = job.clients
     if before is not None and before.status is not after.status:
-        counts[before.status] -= 1
-        if not counts[before.status]:
-            del counts[before.status]
+        left = counts.pop(before.status, 0) - 1
+        if left > 0:
+            counts[before.status] = left
     if before is None or before.status is not after.status:
         counts[after.status] = counts.get(after.status, 0) + 1
     job.with_errors += with_error(after) - (before is not None and with_error(before))

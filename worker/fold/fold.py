@@ -14,12 +14,14 @@ from worker.fold.changes import Changes, Entry, Known
 from worker.fold.derive import finish
 from worker.fold.life import expire, sign_of_life
 from worker.fold.needs import digest_of
+from worker.fold.recount import ask
 from worker.fold.rules import Rules, Target
 from worker.fold.working import Working
 
 _TYPES = frozenset(EventType)
 _JOB_TYPES = frozenset(kind for kind in EventType if kind.startswith("job."))
 _EXPIRIES = frozenset({EventType.CLIENT_EXPIRED, EventType.JOB_EXPIRED})
+_RECOUNTED = EventType.ROWS_RECOUNTED.value
 _HEARTBEATS = frozenset({EventType.CLIENT_HEARTBEAT, EventType.JOB_HEARTBEAT})
 
 
@@ -101,7 +103,11 @@ def _dispatch(working: Working, event: Event) -> None:
         if working.knows(target.row_id):
             expire(working, working.row(target), event)
         return
-    _use(working, target, event)
+    if event.type == _RECOUNTED:
+        if not ask(working, target.run, event):
+            return
+    else:
+        _use(working, target, event)
     working.changes.runs[target.run] = working.received_ms
 
 

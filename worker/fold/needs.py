@@ -8,16 +8,21 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from contract.errors import EventRejected
-from contract.events import Event, Malformed
+from contract.events import Event, EventType, Malformed
 from worker.fold.changes import Entry
 from worker.fold.rules import Rules
+
+_RECOUNTED = EventType.ROWS_RECOUNTED.value
 
 
 @dataclass(slots=True)
 class Needs:
-    """Row IDs (client runs and their jobs), publishers, and digests of identities by the bucket they would be added to."""
+    """Row IDs (client runs and their jobs), publishers, and digests of identities by the bucket they would be added to.
+
+    `whole_runs`: runs of which all rows are needed, as they stand in Redis: nothing that was cached may stand for them."""
 
     row_ids: set[str] = field(default_factory=set)
+    whole_runs: set[str] = field(default_factory=set)
     publishers: set[str] = field(default_factory=set)
     ids: dict[int, set[str]] = field(default_factory=dict)
 
@@ -39,6 +44,8 @@ def needs_of(rules: Rules, entries: Iterable[Entry]) -> Needs:
         for event in entry.events:
             if event.__class__ is Event:
                 subjects.add(event.subject)
+                if event.type == _RECOUNTED:
+                    _need_run(rules, needs, event)
             if event.sequence is not None and event.source:
                 needs.publishers.add(event.source)
             else:
@@ -51,3 +58,13 @@ def needs_of(rules: Rules, entries: Iterable[Entry]) -> Needs:
         needs.row_ids.add(target.row_id)
         needs.row_ids.add(target.run)
     return needs
+
+
+def _need_run(rules: Rules, needs: Needs, event: Event) -> None:
+    try:
+        target = rules.target(event.subject)
+    except EventRejected:
+        return
+    needs.whole_runs.add(target.run)
+    needs.row_ids.update(f"{target.run}-{client}" for client in event.data.clients)
+    needs.row_ids.update(row_id for row_id in event.data.rows if row_id.startswith(f"{target.run}-"))

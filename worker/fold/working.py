@@ -25,7 +25,7 @@ _CONTROLS = {code: " " for code in (*range(32), 127) if chr(code) not in "\n\t"}
 class Working:
     """One fold in progress. `received_ms`, `at`: when the server got the event in hand, and when it happened."""
 
-    __slots__ = ("at", "changes", "known", "presumed", "received_ms", "rows", "rules", "touched")
+    __slots__ = ("at", "changes", "known", "presumed", "rebuilt", "received_ms", "recounts", "rows", "rules", "touched")
 
     def __init__(self, rules: Rules, known: Known, offset: str) -> None:
         self.rules = rules
@@ -35,6 +35,10 @@ class Working:
         self.touched = self.changes.touched
         self.presumed: set[str] = set()
         """Runs whose job the sweeper has closed: a sign of life of any client opens them again."""
+        self.recounts: set[str] = set()
+        """Runs whose job row is to be counted anew from its client rows."""
+        self.rebuilt: set[str] = set()
+        """Row IDs of rows taken as the log gives them: their job counts them already, or is counted anew."""
         self.received_ms = 0
         self.at = datetime.fromtimestamp(0, UTC)
 

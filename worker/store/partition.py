@@ -11,7 +11,8 @@ from contract import keys
 from contract.errors import StoreRefused
 from contract.link import Command, Link
 from worker.fold import Changes, Known, Needs
-from worker.rows import TEXTS, AnyRow, from_hash, to_hash
+from worker.rows import TEXTS, AnyRow, to_hash
+from worker.store.legible import read_row
 from worker.store.scripts import Script
 
 _commit = Script("commit")
@@ -49,11 +50,11 @@ class PartitionStore:
         return [(entry_id.decode(), _field(fields, b"batch")) for entry_id, fields in entries]
 
     def load(self, needs: Needs, cached: Collection[str], id_buckets: int) -> Known:
-        """What Redis knows of `needs`, save the rows that are `cached`. One round trip.
+        """What Redis knows of `needs`, save the rows that are `cached`. One round trip, and one more for whole runs.
 
         `id_buckets`: how many buckets before its own an identity may stand in.
         """
-        row_ids = [row_id for row_id in needs.row_ids if row_id not in cached]
+        row_ids = [row_id for row_id in needs.row_ids | self._all_of(needs.whole_runs) if row_id not in cached]
         publishers = list(needs.publishers)
         commands: list[Command] = [("HGETALL", keys.row(self.partition, row_id)) for row_id in row_ids]
         if publishers:
@@ -72,6 +73,11 @@ class PartitionStore:
         for (digests, _), present in zip(asked, rest, strict=True):
             known.seen.update(digest for digest, is_member in zip(digests, present, strict=True) if is_member)
         return known
+
+    def _all_of(self, runs: Collection[str]) -> set[str]:
+        """Row IDs of all client runs that the jobs know of."""
+        members = _granted(self.link.pipeline([("SMEMBERS", keys.clients(self.partition, run)) for run in runs])) if runs else []
+        return {f"{run}-{client.decode()}" for run, clients in zip(runs, members, strict=True) for client in clients}
 
     def commit(self, read_from: str, changes: Changes) -> bool:
         """Store the changes, all of them or nothing. False when another worker has committed since `read_from` was read.
@@ -117,7 +123,7 @@ class PartitionStore:
         }
 
     def _row(self, reply: list[bytes]) -> AnyRow:
-        return from_hash(dict(zip(reply[::2], reply[1::2], strict=True)), self._decimals)
+        return read_row(dict(zip(reply[::2], reply[1::2], strict=True)), self._decimals)
 
 
 def _flat(pairs: Iterable[tuple[str | int, str | int]]) -> list[str]:

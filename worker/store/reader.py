@@ -11,7 +11,8 @@ from contract.errors import StoreRefused
 from contract.link import Command, Link
 from contract.registry import Registry
 from contract.status import Status
-from worker.rows import AnyRow, ClientRow, JobRow, from_hash
+from worker.rows import AnyRow, ClientRow, JobRow
+from worker.store.legible import read_row
 
 _AT_ONCE = 500
 """Rows of one round trip."""
@@ -87,7 +88,7 @@ class Reader:
     def _rows(self, row_ids: Sequence[str], run: str | None = None) -> list[AnyRow]:
         commands = [("HGETALL", keys.row(keys.partition_of(run or row_id, self._partitions), row_id)) for row_id in row_ids]
         replies = self._ask(commands) if commands else []
-        return [from_hash(dict(zip(reply[::2], reply[1::2], strict=True)), self._decimals) for reply in replies if reply]
+        return [read_row(dict(zip(reply[::2], reply[1::2], strict=True)), self._decimals) for reply in replies if reply]
 
     def _ask(self, commands: Sequence[Command]) -> list:  # type: ignore[type-arg]  # what Redis answers
         replies = self._link.pipeline(commands)
