@@ -90,7 +90,8 @@ def dirty(partition: int) -> str:
 
 
 def dead(partition: int) -> str:
-    """STREAM of dead letters (`reason`, `origin`, `letter`). Added by commit; bounded by `dead_letters`."""
+    """STREAM of dead letters: `kind` (event, value, status), `reason`, `origin` (JSON: where it stood) and `letter`. Added by commit;
+    bounded by about `dead_letters`, with what that drops counted as `dead_dropped` in the state; deleted by retry and drop."""
     return f"{_tag(partition)}:dead"
 
 

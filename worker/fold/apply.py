@@ -57,7 +57,7 @@ def to_job(working: Working, row: JobRow, event: Event) -> None:
         _origin(working, row, data.origin)
     for name, value in (data.metrics | data.totals).items():
         reason = f"{name[:100]}: a job's metrics are the totals of its clients; send it with a client in the subject"
-        working.set_aside("value", reason, event, {name: value})
+        working.set_aside("value", reason, event, {name: value}, "totals" if name in data.totals else "metrics")
         working.line(row, "notes", reason)
     _texts(working, row, data)
     if data.error is not None:

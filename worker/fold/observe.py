@@ -31,14 +31,15 @@ def observe(working: Working, row: ClientRow, event: Event, values: dict[str, An
 
 def _observe_one(working: Working, row: ClientRow, event: Event, name: str, value: Any, *, as_total: bool) -> None:
     metric = working.rules.registry.resolve(name, row.client)
+    part = "totals" if as_total else "metrics"
     if metric is None:
-        _keep_apart(working, row, event, name, value)
+        _keep_apart(working, row, event, name, value, part)
         return
     try:
         usable = metric.normalise(value)
     except ValueRejected as error:
         reason = f"{metric.name}: {error}"
-        working.set_aside("value", reason, event, {name: value})
+        working.set_aside("value", reason, event, {name: value}, part)
         working.line(row, "notes", f"value dropped: {reason}")
         return
     if metric.name == "Status":
@@ -70,13 +71,13 @@ def _span_from(row: ClientRow, metric: Metric) -> None:
         row.end = at if row.end is None else max(row.end, at)
 
 
-def _keep_apart(working: Working, row: ClientRow, event: Event, name: str, value: Any) -> None:
+def _keep_apart(working: Working, row: ClientRow, event: Event, name: str, value: Any, part: str) -> None:
     """An unknown metric: whole numbers are added up, of anything else the last is kept; noted once a row."""
     working.changes.counts["unknown_metrics"] += 1
     old = row.unknown.get(name)
     if old is None:
         if len(row.unknown) >= _MAX_UNKNOWN:
-            working.set_aside("value", f"more than {_MAX_UNKNOWN} unknown metrics in a row", event, {name: value})
+            working.set_aside("value", f"more than {_MAX_UNKNOWN} unknown metrics in a row", event, {name: value}, part)
             return
         working.line(row, "notes", f"unknown metric kept apart: {name[:100]} (add it to the metrics file to have it counted)")
     row.unknown[name] = old + value if old.__class__ is int and value.__class__ is int else value
@@ -86,7 +87,8 @@ def skip(working: Working, row: ClientRow, event: Event) -> None:
     """Count skips by reason code, any string."""
     for reason, count in event.data.skips.items():
         if count.__class__ is not int or not 0 <= count <= MAX_INTEGER:
-            working.set_aside("value", f"skips of {reason[:100]!r}: {str(count)[:100]!r} is not a count", event, {reason: count})
+            fault = f"skips of {reason[:100]!r}: {str(count)[:100]!r} is not a count"
+            working.set_aside("value", fault, event, {reason: count}, "skips")
             continue
         row.skips[reason] = row.skips.get(reason, 0) + count
 

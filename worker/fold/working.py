@@ -89,11 +89,13 @@ class Working:
         setattr(row, name, lines)
         self.changes.texts.setdefault(row.row_id, set()).add(name)
 
-    def set_aside(self, kind: str, reason: str, event: Event | Malformed, what: object) -> None:
-        """Keep `what` as a dead letter. Its neighbours count."""
-        origin: dict[str, str] = {"source": event.source or "", "id": event.id or "", "offset": self.changes.offset}
+    def set_aside(self, kind: str, reason: str, event: Event | Malformed, what: object, part: str = "") -> None:
+        """Keep `what` as a dead letter. Its neighbours count. `part`: where in the event's data a value stood."""
+        origin = {"source": event.source or "", "id": event.id or "", "offset": self.changes.offset, "time": self.at.isoformat()}
         if isinstance(event, Event):
             origin |= {"subject": event.subject, "type": event.type}
+        if part:
+            origin["part"] = part
         letter = what if isinstance(what, bytes) else msgspec.json.encode(what)
         self.changes.letters.append(Letter(kind, reason, origin, letter))
         self.changes.counts[f"dead_{kind}"] += 1

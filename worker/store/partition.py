@@ -113,7 +113,8 @@ class PartitionStore:
             "runs": _flat((ms, run) for run, ms in changes.runs.items()),
             "letters": [
                 (
-                    f"{letter.kind}: {letter.reason}",
+                    letter.kind,
+                    letter.reason,
                     msgspec.json.encode(letter.origin).decode(),
                     letter.letter.decode(errors="backslashreplace"),
                 )

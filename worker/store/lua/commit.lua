@@ -7,7 +7,7 @@
 -- ARGV[1] offset read from.  ARGV[2] offset folded up to.  ARGV[3] ms when the last entry was received.
 -- ARGV[4] changes, msgpack: {rows={{row_id, {field, text, ...}, ms of its last sign of life or '',
 --   'dirty' or ''}, ...}, marks={publisher, seq, ...}, ids={{ttl_s, digest, ...}, ...},
---   clients={{client, ...}, ...}, runs={ms, run, ...}, letters={{reason, origin, letter}, ...}, counts={name, n, ...}}.
+--   clients={{client, ...}, ...}, runs={ms, run, ...}, letters={{kind, reason, origin, letter}, ...}, counts={name, n, ...}}.
 -- ARGV[5] most dead letters kept.
 -- Returns 1, or 0 when the offset had moved (nothing is written).  O(changes).  Safe to retry: a repeat returns 0.
 
@@ -61,7 +61,14 @@ for i = 1, #changes.marks, 2 do
   redis.call('ZADD', KEYS[3], ARGV[3], changes.marks[i])
 end
 each_piece(changes.runs, 1, function(...) redis.call('ZADD', KEYS[4], ...) end)
-for _, letter in ipairs(changes.letters) do
-  redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[5], '*', 'reason', letter[1], 'origin', letter[2], 'letter', letter[3])
+if #changes.letters > 0 then
+  local kept = redis.call('XLEN', KEYS[6])
+  for _, letter in ipairs(changes.letters) do
+    redis.call('XADD', KEYS[6], 'MAXLEN', '~', ARGV[5], '*', 'kind', letter[1], 'reason', letter[2], 'origin', letter[3], 'letter', letter[4])
+  end
+  local dropped = kept + #changes.letters - redis.call('XLEN', KEYS[6])
+  if dropped > 0 then
+    redis.call('HINCRBY', KEYS[1], 'dead_dropped', dropped)
+  end
 end
 return 1
