@@ -39,7 +39,7 @@ def append(  # noqa: PLR0913  # the attributes of an event
         ("XADD", keys.log(partition), "*", "batch", join_batch([event])),
         ("ZADD", keys.BELL, 0, partition),
     ]
-    # A bell that does not ring costs a tick: the event is in the log.
+    # A bell that does not ring costs a second: the event is in the log.
     appended, _ = link.pipeline(commands)
     if isinstance(appended, StoreRefused):
         raise appended

@@ -1,12 +1,13 @@
 """The doorbell: publishers ring it after an append, one worker answers by sending `consume` for that partition.
 
-A set, not a queue: it holds a partition at most once however often it rings, and keeps it while no worker is there. A ring
-that is lost (a worker that dies between hearing and sending) costs a beat tick.
+A set, not a queue: it holds a partition at most once however often it rings, and keeps it while no worker is there. Whatever
+became of a ring (a publisher that could not, a worker or a broker that lost it), the listener looks for itself every second.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -15,7 +16,11 @@ from contract import keys
 from contract.errors import RuntallyError
 from contract.link import Link
 from contract.settings import Settings
+from worker.maintain import backlog, relieve
 from worker.stopping import stopping
+
+LOOK_S = 1.0
+"""How late an event is folded at most when no doorbell was heard for it."""
 
 _WAIT_S = 1
 _RETRY_S = 1.0
@@ -24,11 +29,18 @@ _log = structlog.get_logger("runtally.bell")
 
 
 class BellListener:
-    """A daemon thread that waits at the bell and calls `answer(partition)`, until the worker stops."""
+    """A daemon thread that waits at the bell, and calls for a partition to be consumed, until the worker stops.
 
-    def __init__(self, settings: Settings, answer: Callable[[int], object]) -> None:
+    `send(partition)` asks for it over Celery. Where that fails, as on a full Redis or without a broker, `consume(partition)`
+    is done here and now: what frees the log must not depend on a message that does not fit.
+    """
+
+    def __init__(self, settings: Settings, send: Callable[[int], object], consume: Callable[[int], object]) -> None:
+        self._settings = settings
         self._link = Link(settings.redis_url.get_secret_value(), name="runtally-bell")
-        self._answer = answer
+        self._send = send
+        self._consume = consume
+        self._looked_s = 0.0
         self._thread = threading.Thread(target=self._run, name="runtally-bell", daemon=True)
 
     def start(self) -> None:
@@ -43,19 +55,27 @@ class BellListener:
             except RuntallyError as error:
                 _log.warning("the bell cannot be heard", error=str(error))
                 stopping.wait(_RETRY_S)
-            except Exception:  # noqa: BLE001  # the broker's errors are of many kinds, and the listener must outlive them all
-                _log.exception("a doorbell could not be answered: the next beat tick will")
-                stopping.wait(_RETRY_S)
         self._link.close()
 
     def _listen_once(self) -> None:
         ring = self._link.call("BZPOPMIN", keys.BELL, _WAIT_S)
-        if ring is None:
-            return
-        partition = int(ring[1])
+        if ring is not None:
+            self._answer(int(ring[1]))
+        if time.monotonic() - self._looked_s >= LOOK_S:
+            self._looked_s = time.monotonic()
+            relieve(self._link, self._settings)
+            for partition in backlog(self._link, self._settings.partitions):
+                self._answer(partition)
+
+    def _answer(self, partition: int) -> None:
         # Whoever holds the lease looks at the log once more after letting it go, so this ring is heard there.
-        if not self._link.call("EXISTS", keys.consume_lease(partition)):
-            self._answer(partition)
+        if self._link.call("EXISTS", keys.consume_lease(partition)):
+            return
+        try:
+            self._send(partition)
+        except Exception as error:  # noqa: BLE001  # a broker's errors are of many kinds
+            _log.warning("no message can be sent: consuming here", partition=partition, error=str(error)[:200])
+            self._consume(partition)
 
 
 def ring(link: Link, partition: int) -> None:

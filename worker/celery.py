@@ -1,6 +1,6 @@
 """The Celery app: found by `celery -A worker`. Its settings and where each comes from stand in docs/design.md.
 
-Messages carry no data, only "look at partition 3": losing one costs a beat tick, a repeated one finds nothing to do.
+Messages carry no data, only "look at partition 3": losing one costs a second, a repeated one finds nothing to do.
 """
 
 from __future__ import annotations
@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_ready, worker_shutting_down
+from celery.signals import setup_logging, worker_init, worker_ready, worker_shutting_down
 
 from contract.logs import configure_logs
 from contract.settings import load_settings
 from worker.bell import BellListener
 from worker.stopping import stopping
 
-TICK_S = 1.0
-"""How late an event is folded at most when no doorbell rang for it."""
+SHORTEST_S = 1.0
+"""Shortest interval of a periodic task."""
 
 MAINTAIN_S = 60.0
 
@@ -28,8 +28,8 @@ _VISIBILITY_S = 180
 def celery_settings() -> dict[str, Any]:
     """Celery's settings, from ours. Read when the app is first used, not when this module is imported."""
     settings = load_settings()
-    flush_s = max(TICK_S, settings.flush_interval_s)
-    sweep_s = min(MAINTAIN_S, max(TICK_S, settings.stale_after_s / 10))
+    flush_s = max(SHORTEST_S, settings.flush_interval_s)
+    sweep_s = min(MAINTAIN_S, max(SHORTEST_S, settings.stale_after_s / 10))
     return {
         "broker_url": settings.broker,
         "result_backend": None,
@@ -68,7 +68,6 @@ def celery_settings() -> dict[str, Any]:
         },
         # Two beats do no harm: every periodic task is idempotent, and guarded by a lease where two at once would be waste.
         "beat_schedule": {
-            "tick": {"task": "runtally.tick", "schedule": TICK_S, "options": {"expires": TICK_S}},
             "flush": {"task": "runtally.flush", "schedule": flush_s, "options": {"expires": flush_s}},
             "sweep": {"task": "runtally.sweep", "schedule": sweep_s, "options": {"expires": sweep_s}},
             "maintain": {"task": "runtally.maintain", "schedule": MAINTAIN_S, "options": {"expires": MAINTAIN_S}},
@@ -87,14 +86,26 @@ def _logs(**_: Any) -> None:
     configure_logs(load_settings())
 
 
+@worker_init.connect
+def _listen_early(sender: Any, **_: Any) -> None:
+    """Answer doorbells from the start: on a full Redis Celery never becomes ready, and what frees it is the listener."""
+    if "prefork" not in str(sender.pool_cls):
+        _listen()
+
+
 @worker_ready.connect
-def _listen(**_: Any) -> None:
-    """Answer doorbells. After the pool has started: a prefork parent must have no thread when it forks."""
+def _listen_when_forked(**_: Any) -> None:
+    """With prefork only after the pool has started: its parent must have no thread when it forks."""
+    _listen()
+
+
+def _listen() -> None:
     from worker.tasks import consume
 
     global _bell  # noqa: PLW0603  # one listener a worker process
-    _bell = BellListener(load_settings(), lambda partition: consume.apply_async((partition,), expires=5))
-    _bell.start()
+    if _bell is None:
+        _bell = BellListener(load_settings(), lambda partition: consume.apply_async((partition,), expires=5, retry=False), consume)
+        _bell.start()
 
 
 @worker_shutting_down.connect

@@ -1,6 +1,8 @@
-"""What beat looks after: partitions nobody rang for, and what has had its time."""
+"""What has to be looked after: partitions nobody rang for, what has had its time, and memory that runs out."""
 
 from __future__ import annotations
+
+import structlog
 
 from contract import keys
 from contract.errors import StoreRefused
@@ -8,6 +10,9 @@ from contract.link import Command, Link
 from contract.settings import Settings
 
 _PUBLISHERS_AT_ONCE = 1_000
+_NEARLY_FULL = 0.85
+
+_log = structlog.get_logger("runtally.maintain")
 
 
 def backlog(link: Link, partitions: int) -> list[int]:
@@ -45,6 +50,33 @@ def trim(link: Link, partition: int, settings: Settings) -> None:
         link.call("HDEL", keys.watermarks(partition), *silent)
         link.call("ZREM", keys.publishers(partition), *silent)
     link.call("ZREMRANGEBYSCORE", keys.runs(partition), "-inf", now - settings.retention_s * 1000)
+
+
+def relieve(link: Link, settings: Settings) -> int:
+    """When Redis is nearly full, or a log half as long as it may be, trim all that is folded, whatever `log_retention_s` says.
+
+    Entries trimmed. Works at maxmemory: trimming needs no memory. What is not folded is never trimmed.
+    """
+    replies = link.pipeline([("INFO", "memory"), *(("XLEN", keys.log(p)) for p in range(settings.partitions))])
+    memory, *lengths = replies
+    for reply in replies:
+        if isinstance(reply, StoreRefused):
+            raise reply
+    full = _nearly_full(memory)
+    trimmed = 0
+    for partition, length in enumerate(lengths):
+        if full or length > settings.log_max_entries // 2:
+            offset = link.call("HGET", keys.state(partition), "offset")
+            trimmed += 0 if offset is None else int(link.call("XTRIM", keys.log(partition), "MINID", offset))
+    if trimmed:
+        _log.warning("folded log entries trimmed before their time", entries=trimmed, memory_full=full)
+    return trimmed
+
+
+def _nearly_full(memory: bytes) -> bool:
+    figures = dict(line.split(b":", 1) for line in memory.splitlines() if b":" in line)
+    most_bytes = int(figures.get(b"maxmemory", 0))
+    return bool(most_bytes) and int(figures[b"used_memory"]) >= _NEARLY_FULL * most_bytes
 
 
 def now_ms(link: Link) -> int:

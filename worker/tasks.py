@@ -15,7 +15,7 @@ from worker.bell import ring
 from worker.celery import app
 from worker.consume import Consumer
 from worker.flush.flusher import flush as flush_base
-from worker.maintain import backlog, trim
+from worker.maintain import trim
 from worker.stopping import stopping
 from worker.sweep import sweep as sweep_silent
 
@@ -49,7 +49,7 @@ def _link(name: str) -> Link:
 
 @app.task(name="runtally.consume")
 def consume(partition: int) -> None:
-    """Fold what one partition's log holds. When Redis is away, the next bell or tick tries again."""
+    """Fold what one partition's log holds. When Redis is away, the next look at the bell tries again."""
     consumer, lock = _consumer(partition)
     # A turn in this process that is about to end has looked at the log already: so wait for it a moment, rather than leave.
     if not lock.acquire(timeout=0.2):
@@ -64,19 +64,6 @@ def consume(partition: int) -> None:
         _log.warning("consume put off", partition=partition, error=str(error))
     finally:
         lock.release()
-
-
-@app.task(name="runtally.tick")
-def tick() -> None:
-    """Ring for every partition that has something to fold: whatever became of its doorbell."""
-    settings, _ = _context()
-    try:
-        link = _link("tick")
-        for partition in backlog(link, settings.partitions):
-            ring(link, partition)
-        link.close()
-    except RuntallyError as error:
-        _log.warning("tick put off", error=str(error))
 
 
 @app.task(name="runtally.flush")

@@ -99,7 +99,7 @@ def test_a_worker_without_beat_hears_the_doorbell_and_stops_at_sigterm(settings:
     assert worker.wait(20) == 0
 
 
-def test_an_append_without_a_doorbell_and_a_lost_message_are_counted_at_a_tick(
+def test_an_append_without_a_doorbell_and_a_lost_message_are_counted_all_the_same(
     settings: Settings, processes: Processes, link: Link
 ) -> None:
     processes.worker()
