@@ -36,6 +36,7 @@ COMMANDS = (
     Command("runs", "cli.runs", "runs", "List the latest runs."),
     Command("run", "cli.runs", "run", "Show one run and its clients."),
     Command("run-id", "cli.run_ids", "run_id", "Parse, convert and check run IDs."),
+    Command("dead", "cli.dead", "dead", "Look at dead letters, send them again, drop them."),
     Command("locks", "cli.locks", "locks", "Look at the locks against duplicate jobs, and release one."),
     Command("airtable", "cli.airtable", "airtable", "Make and check the tables in Airtable."),
 )
@@ -62,6 +63,7 @@ NEXT_STEPS: tuple[tuple[type[errors.RuntallyError], str], ...] = (
     (errors.AirtableRejected, "`runtally airtable check` says what is wrong with the token, the base and its tables."),
     (errors.AirtableBusy, "Try again later."),
     (errors.AirtableUnclear, "Try again later."),
+    (errors.LetterInvalid, "`runtally dead list` shows the dead letters."),
     (errors.LockInvalid, "`runtally locks list` shows the locks that are held."),
     (errors.RunIdInvalid, "`runtally run-id check TEXT` says what is known about a run ID."),
 )

@@ -86,6 +86,10 @@ class LockLost(RuntallyError):
     """The lock ended while the work went on (frozen, cut off from Redis, released by a person): another may have done the same work."""
 
 
+class LetterInvalid(RuntallyError, ValueError):
+    """There can be no such dead letter, or it cannot be sent again as it is: mend it with an edit. It stays where it is."""
+
+
 class AirtableBusy(RuntallyError):
     """Airtable refused for now (429, 503) and applied nothing. `retry_after_s` is a floor, in seconds."""
 
