@@ -118,16 +118,21 @@ class Exclusive:
             return
         self._left.set()
         self._grant, self._thread, self._pid = None, None, 0
-        thread.join(_JOIN_S)
+        try:
+            thread.join(_JOIN_S)
+        finally:
+            self._give_back(grant)
+        if self._raise_if_lost and error is None and self.lost.is_set():
+            raise LockLost(f"the lock for {self._scope} was lost before the work was done: another may have started it too")
+
+    def _give_back(self, grant: Grant) -> None:
         try:
             if not self.lost.is_set() and not grant.release():
                 self._lose("it was gone when it was to be released")
-        except (StoreUnavailable, StoreRefused) as trouble:
-            self._log.warning("lock not released: it ends by itself", error=str(trouble), ends_in_s=self._settings.lock_ttl_s)
+        except (StoreUnavailable, StoreRefused) as error:
+            self._log.warning("lock not released: it ends by itself", error=str(error), ends_in_s=self._settings.lock_ttl_s)
         finally:
             grant.close()
-        if self._raise_if_lost and error is None and self.lost.is_set():
-            raise LockLost(f"the lock for {self._scope} was lost before the work was done: another may have started it too")
 
     def _keep(self, grant: Grant, left: threading.Event) -> None:
         """The thread: renew until the block is left or the lock is lost."""
@@ -137,6 +142,8 @@ class Exclusive:
             try:
                 ours, pause_s = grant.renew(), usual_s
             except (StoreUnavailable, StoreRefused) as error:
+                if left.is_set():
+                    return
                 if grant.remaining_s <= 0:
                     self._lose(f"it could not be renewed in time: {error}")
                     return
@@ -145,9 +152,8 @@ class Exclusive:
                     warned_s = monotonic()
                 pause_s = min(usual_s, _RETRY_S)
                 continue
-            if not ours:
-                if not left.is_set():
-                    self._lose("it is gone, or another's")
+            if not ours and not left.is_set():
+                self._lose("it is gone, or another's")
                 return
 
     def _lose(self, reason: str) -> None:

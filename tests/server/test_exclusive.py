@@ -16,6 +16,7 @@ from contract.link import Link
 from contract.settings import Settings
 from embedded import EmbeddedValkey
 from producers.exclusive import Exclusive, Scope, held, release
+from producers.exclusive.grant import Grant
 from producers.exclusive.scope import scope_of
 from tests.conftest import SettingsMaker
 
@@ -91,6 +92,19 @@ def test_renewals_keep_it_beyond_its_term(short: Settings) -> None:
             with pytest.raises(AlreadyRunning):
                 Exclusive(short, SCORING).__enter__()
     assert not lock.lost.is_set()
+
+
+def test_it_is_never_thought_ours_for_longer_than_redis_grants(settings: Settings, link: Link) -> None:
+    grant = Grant(settings.redis_url.get_secret_value(), SCORING, 100.0, None)
+    assert grant.remaining_s <= 0
+    grant.take()
+    for _ in range(50):
+        assert grant.renew()
+        ours_ms = grant.remaining_s * 1000
+        assert 95_000 < ours_ms < link.call("PTTL", SCORING.key)
+    assert grant.release()
+    assert grant.remaining_s <= 0
+    grant.close()
 
 
 def test_only_the_owner_releases_it(short: Settings, link: Link) -> None:
