@@ -29,15 +29,19 @@ class Settings(BaseSettings):
     service: str = Field(
         "runtally", pattern=r"^[A-Za-z0-9._-]{1,64}$", description="Name of the emitting service; part of the events' source."
     )
-    delivery: Literal["appended", "fsynced"] = Field(
-        "appended", description="When a batch counts as delivered: in Redis' memory, or on its disk (WAITAOF)."
+    delivery: Literal["appended", "fsynced", "replicated"] = Field(
+        "appended", description="When a batch counts as delivered: in Redis' memory, on its disk (WAITAOF), or in its replicas (WAIT)."
     )
+    replicas: int = Field(1, ge=1, le=100, description="How many replicas must hold a batch at the level `replicated`.")
+    durable: bool = Field(False, description="Every event is on this host's disk before emit returns. Costs an fsync.")
     linger_ms: int = Field(20, ge=0, le=10_000, description="How long an event may wait for company before it is sent.")
     batch_events: int = Field(500, ge=1, le=5_000, description="Most events in one log entry.")
     batch_bytes: int = Field(262_144, ge=1_024, le=8_388_608, description="Most bytes in one log entry, unless one event alone is larger.")
     buffer_events: int = Field(100_000, ge=100, description="Most events waiting to be sent; further ones are dropped and counted.")
     drain_timeout_s: float = Field(5.0, ge=0, description="How long exit and SIGTERM wait for events not yet delivered.")
-    spool_dir: Path = Field(Path(".runtally/spool"), description="Where events wait while Redis is away.")
+    spool_dir: Path = Field(Path(".runtally/spool"), description="Where events wait while Redis is away. On a local disk.")
+    spool_bytes: int = Field(1_073_741_824, ge=65_536, description="Most bytes in spool_dir, of all publishers on the host together.")
+    log_max_entries: int = Field(1_000_000, ge=1, description="Entries in a partition's log above which publishers spool, if workers lag.")
 
     airtable_url: str = Field("https://api.airtable.com", description="Airtable's API, or a sandbox.")
     airtable_token: SecretStr | None = Field(None, description="Personal access token. No default.")

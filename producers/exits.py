@@ -1,7 +1,8 @@
 """Every way a process ends or forks: drain the publishers where Python lets us, begin anew in a child.
 
 Covered: normal exit and sys.exit (atexit), SIGTERM where nobody handles it, multiprocessing and billiard children (which
-skip atexit), Celery's prefork children (which skip both). Not coverable: SIGKILL and os._exit.
+skip atexit), Celery's prefork children (which skip both). SIGKILL and os._exit lose what is in memory: only a
+durable event (docs/spool.md) is not.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from producers.life import Life
     from producers.publisher import Publisher
 
 _publishers: weakref.WeakSet[Publisher] = weakref.WeakSet()
+_settled: list[Life] = []
 _armed_pid = 0
 
 
@@ -49,9 +52,11 @@ def arm() -> None:
 def drain() -> None:
     """Deliver what is left, each publisher for its `drain_timeout_s` at most. What is not delivered is told on stderr."""
     for publisher in list(_publishers):
-        undelivered = publisher.close()
-        if undelivered:
-            sys.stderr.write(f"runtally: {undelivered} events were not delivered before the process ended\n")
+        lost = publisher.close()
+        if publisher.left:
+            sys.stderr.write(f"runtally: {publisher.left} events wait in the spool; the next process here that emits sends them\n")
+        if lost:
+            sys.stderr.write(f"runtally: {lost} events were not delivered before the process ended, and the spool did not take them\n")
 
 
 def _drain_in_celery(**_: Any) -> None:
@@ -67,13 +72,20 @@ def _on_sigterm(number: int, _: FrameType | None) -> None:
 
 def _before_fork() -> None:
     for publisher in list(_publishers):
-        publisher.settle()
+        publisher.life.settle()
+        _settled.append(publisher.life)
+
+
+def _in_parent() -> None:
+    while _settled:
+        _settled.pop().resume()
 
 
 def _in_child() -> None:
+    _settled.clear()
     for publisher in list(_publishers):
         publisher.begin_anew()
 
 
 atexit.register(drain)
-os.register_at_fork(before=_before_fork, after_in_child=_in_child)
+os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

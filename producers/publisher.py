@@ -1,6 +1,6 @@
 """The publisher: `emit` puts an event in a bounded buffer and returns; a daemon thread sends it.
 
-Nothing heavy is imported here: redis, msgspec and structlog come with the sender, in its thread.
+Nothing heavy is imported here: redis, pydantic and structlog come with the sender, in its thread.
 """
 
 from __future__ import annotations
@@ -11,19 +11,18 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from datetime import datetime
 from queue import Empty, SimpleQueue
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from contract import run_id as run_ids
 from contract.errors import EventRejected, RunIdInvalid
 from producers import exits
+from producers.life import Life
 
 if TYPE_CHECKING:
     from contract.settings import Settings
-    from producers.sender import Sender
+    from producers.outbox import Outbox
 
 _SUBJECTS_REMEMBERED = 10_000
-_IMPORTS_S = 10.0
 
 
 class Subject(NamedTuple):
@@ -47,60 +46,82 @@ class Publisher:
     """Sends events of this process, in order, each at least once; the watermark behind the log drops repeats.
 
     Safe to use from any thread, and after a fork (the child begins with an empty buffer and a source of its own, so that
-    nothing is sent twice). Drained at exit and on SIGTERM, for `drain_timeout_s` at most. A process that is killed loses
-    what it emitted in about the last `linger_ms`.
+    nothing is sent twice). While Redis is away events go to the spool on disk (docs/spool.md). Drained at exit and on SIGTERM,
+    for `drain_timeout_s` at most; what is left then goes to the spool. A process that is killed loses what it emitted in about
+    the last `linger_ms` (while Redis is away: the last second or two), and nothing that was emitted `durable`.
     """
 
     def __init__(self, settings: Settings) -> None:
         """Opens no connection and starts no thread: the first event does."""
         self.settings = settings
+        self.left = 0
+        """Events that the last `close` left in the spool."""
+        self._durable = settings.durable
         self._limit = settings.buffer_events
+        self._crowd_at = settings.buffer_events * 3 // 4
         self._subjects: dict[tuple[Any, Any], Subject] = {}
+        self._life: Life | None = None
         self.begin_anew()
         exits.watch(self)
 
     def begin_anew(self) -> None:
-        """An empty buffer, a source and a thread of its own: at the start, and in a forked child. What the parent of a fork
-        holds, the parent sends."""
-        self.nonce = token_hex(8)
-        """Part of the source of events that this publisher numbers; a new one in a forked child."""
+        """An empty buffer, a source and threads of its own: at the start, and in a forked child. What the parent of a fork holds,
+        the parent sends."""
+        if self._life is not None:
+            self._life.forget()
         self.buffer: deque[Buffered] = deque()
         self.wake: SimpleQueue[None] = SimpleQueue()
         self.waiters: deque[SimpleQueue[None]] = deque()
         self.asleep = False
-        self._dropped: Counter[str] = Counter()
-        self._lock = threading.Lock()
-        self._sender: Sender | None = None
-        self._thread: threading.Thread | None = None
-        self._imported = threading.Event()
+        self._counts: Counter[str] = Counter()
+        # Reentrant: a signal's handler may find its own thread inside.
+        self._lock = threading.RLock()
+        self._life = Life(self)
 
-    def emit(self, type: str, data: Mapping[str, Any], id: str | None = None, time: datetime | None = None) -> bool:
+    def emit(
+        self, type: str, data: Mapping[str, Any], id: str | None = None, time: datetime | None = None, *, durable: bool = False
+    ) -> bool:
         """Put an event in the buffer; False when the buffer was full and the event was dropped and counted.
 
         `data` holds `run_id`, for client events `client_id` (or a run ID with the client), and what contract.events.Data
         names. `id`: an identity of your own, the same at every repeat (remembered for `id_memory_s`); without one the
-        publisher numbers the event. `time`: when it happened, with a zone; now if left out.
+        publisher numbers the event. `time`: when it happened, with a zone; now if left out. `durable`: as the setting `durable`,
+        for this event.
 
-        Raises RunIdInvalid, RunIdConflict or EventRejected for what can never be counted. Never blocks, never raises for
-        transport trouble.
+        A durable event is on this host's disk (fsynced) when True comes back: no end of the process loses it. False: it is not. It
+        was dropped and counted, or the disk is full and it is held in memory like any other (counted `not_durable`): to emit it
+        again is safe only if it has an `id` of its own.
+
+        Raises RunIdInvalid, RunIdConflict or EventRejected for what can never be counted. Never raises for transport trouble, and
+        never blocks, but for the disk if durable.
         """
         fields = {name: value.copy() if value.__class__ is dict else value for name, value in data.items()}
         subject = self.subject(fields.pop("run_id", None), fields.pop("client_id", None))
         if time is not None and time.tzinfo is None:
             raise EventRejected("the event's time has no zone: give an aware datetime, such as datetime.now(UTC)")
-        return self.put(type, subject, fields, id, time)
+        return self.put(type, subject, fields, id, time, durable)
 
-    def put(self, type: str, subject: Subject, data: dict[str, Any], id: str | None = None, time: datetime | None = None) -> bool:
+    def put(
+        self,
+        type: str,
+        subject: Subject,
+        data: dict[str, Any],
+        id: str | None = None,
+        time: datetime | None = None,
+        durable: bool = False,
+    ) -> bool:
         """`emit` for callers that have the subject and own `data`: nothing is checked, nothing copied."""
-        if len(self.buffer) >= self._limit:
-            self.drop("buffer_full")
+        if len(self.buffer) >= self._crowd_at and not self._relieve():
             return False
-        self.buffer.append(Buffered(type, subject, data, id, clock.time_ns() if time is None else time))
+        event = Buffered(type, subject, data, id, clock.time_ns() if time is None else time)
+        self.buffer.append(event)
         if self.asleep:
             self.asleep = False
             self.wake.put(None)
-        elif self._thread is None:
-            self._start()
+        elif not self.life.sending:
+            self.life.start()
+        if durable or self._durable:
+            return self._keep(event)
         return True
 
     def subject(self, run_id: Any, client_id: Any = None) -> Subject:
@@ -121,14 +142,15 @@ class Publisher:
         return known
 
     def flush(self, timeout_s: float = 5.0) -> int:
-        """Wait until everything emitted so far is delivered, at most `timeout_s`; the number of events that are not."""
+        """Wait until everything emitted so far is delivered, at most `timeout_s`; the number of events that are not (those in the
+        spool among them)."""
         deadline = clock.monotonic() + timeout_s
         waiter: SimpleQueue[None] = SimpleQueue()
         self.waiters.append(waiter)
         try:
             while self.pending and (left := deadline - clock.monotonic()) > 0:
-                if self._thread is None:
-                    self._start()
+                if not self.life.sending:
+                    self.life.start()
                 self.wake.put(None)
                 try:
                     waiter.get(timeout=min(left, 0.05))
@@ -139,61 +161,81 @@ class Publisher:
         return self.pending
 
     def close(self, timeout_s: float | None = None) -> int:
-        """Deliver what is left, at most `timeout_s` (default: `drain_timeout_s`), and end the thread; what is not delivered."""
+        """Deliver what is left, at most `timeout_s` (default: `drain_timeout_s`), store the rest in the spool, and end the threads.
+
+        How many events are neither delivered nor stored: 0 unless the spool refused. `left` says how many are stored. Another
+        publisher on the host sends these. An event emitted later begins anew, with another source."""
         undelivered = self.flush(self.settings.drain_timeout_s if timeout_s is None else timeout_s)
-        sender, thread = self._sender, self._thread
-        if sender is not None and thread is not None:
-            sender.stopping = True
-            self.wake.put(None)
-            thread.join(timeout=1.0)
-            self._thread = None
-        return undelivered
+        life = self.life
+        lost = life.end()
+        self.left = max(0, undelivered - lost)
+        self._counts.update(life.outbox.counts)
+        self._life = Life(self)
+        return lost
+
+    @property
+    def life(self) -> Life:
+        """The present life."""
+        assert self._life is not None
+        return self._life
+
+    @property
+    def nonce(self) -> str:
+        """Part of the source of events that this publisher numbers; a new one in a forked child and after `close`."""
+        return self.life.nonce
 
     @property
     def pending(self) -> int:
-        """Events emitted and not yet delivered (an upper bound while the sender is at work)."""
-        sender = self._sender
-        return len(self.buffer) + (sender.holding if sender is not None else 0)
+        """Events emitted and not yet delivered, in memory or in the spool (an upper bound while the sender is at work)."""
+        return len(self.buffer) + self.life.outbox.own_events
 
     @property
     def counters(self) -> dict[str, int]:
-        """`published` (delivered events), `batches`, `resent` (batches sent again), `dropped_<reason>`."""
-        sender = self._sender
-        counts = Counter({f"dropped_{reason}": number for reason, number in self._dropped.items()})
-        counts.update(sender.counts if sender is not None else {})
-        return dict(counts)
+        """`published` (delivered events), `batches`, `resent` (batches sent again), `spooled` (events written to the spool),
+        `adopted` (delivered events of dead publishers), `not_durable`, `damaged_records`, `dropped_<reason>`."""
+        return dict(self._counts + self.life.outbox.counts)
 
     def drop(self, reason: str, number: int = 1) -> None:
         """Count events that were not taken or cannot be sent."""
         with self._lock:
-            self._dropped[reason] += number
+            self._counts[f"dropped_{reason}"] += number
 
-    def settle(self) -> None:
-        """Before a fork: wait until the sender's imports are done. A child forked in their midst could never import them."""
-        if self._thread is not None:
-            self._imported.wait(timeout=_IMPORTS_S)
+    @property
+    def crowded(self) -> bool:
+        """Whether the buffer fills faster than it is sent."""
+        return len(self.buffer) >= self._crowd_at
 
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is not None:
-                return
-            thread = threading.Thread(target=self._send, name="runtally-publisher", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:
-                return  # the interpreter is shutting down; the drain at exit says how many events are left
-            self._thread = thread
+    @property
+    def relieved(self) -> bool:
+        """Whether at least half of the buffer is free."""
+        return len(self.buffer) * 2 <= self._limit
+
+    def collect(self, outbox: Outbox, most: int, refused: list[Buffered] | None = None) -> None:
+        """Move up to `most` events from the buffer to the outbox, whose lock the caller holds. Those that cannot be sent are counted,
+        and added to `refused`."""
+        for _ in range(min(most, len(self.buffer))):
+            event = self.buffer.popleft()
+            reason = outbox.add(event)
+            if reason is not None:
+                self.drop(reason)
+                if refused is not None:
+                    refused.append(event)
+
+    def started(self) -> None:
+        """A thread was started in this process."""
         exits.arm()
 
-    def _send(self) -> None:
-        try:
-            from producers.sender import Sender
+    def _relieve(self) -> bool:
+        """The buffer is crowded: whether there is room all the same."""
+        self.life.relieve()
+        if len(self.buffer) < self._limit:
+            return True
+        self.drop(self.life.outbox.refusal or "buffer_full")
+        return False
 
-            if self._sender is None:
-                self._sender = Sender(self)
-            self._imported.set()
-            self._sender.run()
-        except BaseException:
-            # A fault of ours. The next event starts another thread, which goes on with what this one held.
-            self._thread = None
-            raise
+    def _keep(self, event: Buffered) -> bool:
+        kept = self.life.keep(event)
+        if not kept:
+            with self._lock:
+                self._counts["not_durable"] += 1
+        return kept

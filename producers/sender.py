@@ -1,16 +1,17 @@
 """The sender: takes events from the publisher's buffer, numbers and packs them, and delivers batches in order.
 
-One batch in flight a partition, and the oldest unconfirmed first: both make a plain watermark exact. After a new
-connection everything unconfirmed is sent again (docs/design.md, the connection rule).
+One batch in flight a lane, and the oldest unconfirmed first: both make a plain watermark exact. After a new connection
+everything unconfirmed is sent again (docs/design.md, the connection rule).
 """
 
 from __future__ import annotations
 
 import random
-from collections import Counter
+import sys
+from contextlib import suppress
 from queue import Empty
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -18,134 +19,224 @@ from contract import keys
 from contract.errors import LayoutMismatch, RuntallyError, StoreRefused, StoreUnavailable
 from contract.layout import claim_layout
 from contract.link import Command, Link
-from producers.outbox import Batch, Outbox
+from producers.outbox import Outbox
+from producers.spool.errors import SpoolRefused
+from producers.spool.lane import Batch
+from producers.spool.log_bound import LogBound
 
 if TYPE_CHECKING:
     from producers.publisher import Publisher
 
 _IDLE_S = 1.0
 _BACKOFF_S = (0.05, 5.0)
-_FSYNC_WAIT_MS = 2_000
+_LOG_FULL_S = 0.2
+_CONFIRM_WAIT_MS = 2_000
+_SPILL_AFTER_S = {"appended": 1.0, "fsynced": 3.0, "replicated": 3.0}
+"""How long nothing may be delivered before the memory is spooled. With `fsynced` a second or two is normal."""
 
-_log = structlog.get_logger("runtally.publisher")
+_ADOPT_EVERY_S = 5.0
+_ADOPT_FOLDERS = 4
+
+
+def _log() -> Any:
+    """Where the application has set structlog up, its logger; else standard error: a script's output is its own."""
+    if structlog.is_configured():
+        return structlog.get_logger("runtally.publisher")
+    return structlog.wrap_logger(structlog.PrintLogger(sys.stderr))
 
 
 class Sender:
     """Runs in the publisher's thread until `stopping`."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: Publisher, outbox: Outbox) -> None:
         settings = publisher.settings
         self.stopping = False
-        self.holding = 0
-        """Events taken from the buffer and not yet delivered."""
-        self.counts: Counter[str] = Counter()
         self._publisher = publisher
-        self._fsync = settings.delivery == "fsynced"
+        self._outbox = outbox
+        self._counts = outbox.counts
+        self._delivery = settings.delivery
+        self._replicas = settings.replicas
+        self._spill_after_s = _SPILL_AFTER_S[settings.delivery]
         self._linger_s = settings.linger_ms / 1000
         self._link = Link(settings.redis_url.get_secret_value(), name="runtally-publisher")
-        self._outbox = Outbox(settings, publisher.nonce)
+        self._bound = LogBound(self._link, settings.log_max_entries)
         self._epoch = 0
         self._failures = 0
+        self._refusal: str | None = None
+        self._well_at = self._adopt_at = monotonic()
 
     def run(self) -> None:
         """Until told to stop: wait for events, deliver them. Transport trouble is waited out, with the events kept."""
-        self.stopping = False
         while not self.stopping:
             self._wait()
             try:
-                while self._collect():
-                    self._deliver()
+                while not self.stopping and self._turn():
                     self._tell_waiters()
             except RuntallyError as error:
                 self._back_off(error)
             self._tell_waiters()
         self._link.close()
 
+    def deliver_adopted(self, most_folders: int) -> bool:
+        """One turn for what dead publishers left, without a thread; False when nothing of it is left that can be taken over.
+
+        Raises StoreUnavailable, StoreRefused: what is not delivered stays in the spool."""
+        with self._outbox.lock:
+            self._outbox.adopt(most_folders)
+        return self._turn()
+
     def _wait(self) -> None:
         """Until there is something to send, and then for company: `linger_ms`, unless a batch is full or somebody flushes."""
         publisher = self._publisher
         if not publisher.buffer and not self._outbox:
+            self._adopt()
             publisher.asleep = True
             # Looked at again after the flag is up: an event put in between has not rung.
-            if not publisher.buffer and not publisher.waiters:
-                self._nap(_IDLE_S)
+            if not publisher.buffer and not publisher.waiters and not self._outbox and not self._nap(_IDLE_S):
+                with self._outbox.lock:
+                    self._outbox.tidy()
             publisher.asleep = False
         if publisher.buffer and len(publisher.buffer) < self._publisher.settings.batch_events and not publisher.waiters:
             self._nap(self._linger_s)
 
-    def _nap(self, seconds: float) -> None:
+    def _nap(self, seconds: float) -> bool:
+        """Whether somebody rang."""
         try:
             self._publisher.wake.get(timeout=seconds)
         except Empty:
-            return
+            return False
+        return True
 
-    def _collect(self) -> bool:
-        """Take events from the buffer as far as the outbox has room. False when there is nothing to send."""
-        publisher = self._publisher
-        while publisher.buffer and self._outbox.has_room:
-            self.holding += 1
-            reason = self._outbox.add(publisher.buffer.popleft())
-            if reason is not None:
-                self.holding -= 1
-                publisher.drop(reason)
-        self._outbox.close_batches()
-        return bool(self._outbox)
+    def _turn(self) -> bool:
+        """Take events from the buffer as far as the outbox has room, and make one round trip. False when nothing is to be sent."""
+        with self._outbox.lock:
+            if not self._outbox:
+                self._well_at = monotonic()
+            if not self.stopping:
+                self._publisher.collect(self._outbox, self._outbox.room_events)
+            damaged = self._counts["damaged_records"]
+            lost = self._outbox.refill()
+            damaged = self._counts["damaged_records"] - damaged
+            self._outbox.close_batches()
+            waiting = bool(self._outbox)
+        if lost or damaged:
+            self._publisher.drop("spool_damaged", lost)
+            _log().error("damaged records in the spool: they are kept there as damaged-…", own_events=lost, adopted_records=damaged)
+        if not waiting:
+            return False
+        self._deliver()
+        self._keep_safe()
+        self._adopt()
+        return True
 
     def _deliver(self) -> None:
-        """One round trip: the next batch of every partition. Raises StoreUnavailable, StoreRefused."""
+        """One round trip: the next batch of every lane. Raises StoreUnavailable, StoreRefused."""
         epoch = self._link.open()
         if epoch != self._epoch:
             claim_layout(self._link, self._publisher.settings.partitions)
-            self.counts["resent"] += self._outbox.rewind()
+            with self._outbox.lock:
+                self._counts["resent"] += self._outbox.rewind()
             self._epoch = epoch
-        batches = self._outbox.next_unsent()
+        batches = self._sendable()
         if batches:
             self._append(batches)
-        if self._fsync and (not self._outbox.has_unsent or self._outbox.window_full):
-            self._confirm_fsynced()
+        if self._delivery != "appended" and (not self._sendable() or self._outbox.window_full):
+            self._confirm_sent()
+        if not batches and self._bound.full:
+            self._bound.look()
+            if self._bound.full:
+                raise StoreRefused(f"LOGFULL the log of partition {min(self._bound.full)} is over its bound, and not folded")
+
+    def _sendable(self) -> list[Batch]:
+        with self._outbox.lock:
+            return [batch for batch in self._outbox.next_unsent() if batch.partition not in self._bound.full]
 
     def _append(self, batches: list[Batch]) -> None:
+        partitions = sorted({batch.partition for batch in batches})
         commands: list[Command] = [("XADD", keys.log(batch.partition), "*", "batch", batch.body) for batch in batches]
-        bell: list[str | int] = [part for batch in batches for part in (0, batch.partition)]
-        *replies, _ = self._link.pipeline([*commands, ("ZADD", keys.BELL, *bell)])
+        lengths: list[Command] = [("XLEN", keys.log(partition)) for partition in partitions]
+        bell: list[str | int] = [part for partition in partitions for part in (0, partition)]
+        replies = self._link.pipeline([*commands, *lengths, ("ZADD", keys.BELL, *bell)])
         refused: StoreRefused | None = None
-        for batch, reply in zip(batches, replies, strict=True):
-            if isinstance(reply, StoreRefused):
-                refused = reply
-                continue
-            self._outbox.mark_sent(batch)
-            if not self._fsync:
-                self._delivered(self._outbox.confirm(batch.partition))
-        self._failures = 0
+        with self._outbox.lock:
+            for batch, reply in zip(batches, replies, strict=False):
+                if isinstance(reply, StoreRefused):
+                    refused = reply
+                    continue
+                self._outbox.mark_sent(batch)
+                if self._delivery == "appended":
+                    self._delivered(batch)
+        self._failures = 0 if refused is None else self._failures
+        for partition, length in zip(partitions, replies[len(batches) :], strict=False):
+            self._bound.learn(partition, length)
         if refused is not None:
             raise refused
 
-    def _confirm_fsynced(self) -> None:
-        """Everything sent on this connection is on the server's disk, or another try is due. Source: WAITAOF, valkey.io."""
-        local, _ = self._link.call("WAITAOF", 1, 0, _FSYNC_WAIT_MS)
-        if local:
-            for batch in self._outbox.sent():
-                self._delivered(self._outbox.confirm(batch.partition))
+    def _confirm_sent(self) -> None:
+        """Everything sent on this connection is as safe as the delivery level asks, or another try is due.
+
+        Sources: WAITAOF and WAIT, valkey.io; both speak of the writes of the connection that asks."""
+        with self._outbox.lock:
+            sent = self._outbox.sent()
+        if not sent:
+            return
+        if self._delivery == "fsynced":
+            local, _ = self._link.call("WAITAOF", 1, 0, _CONFIRM_WAIT_MS)
+            enough = local >= 1
+        else:
+            enough = self._link.call("WAIT", self._replicas, _CONFIRM_WAIT_MS) >= self._replicas
+        if enough:
+            with self._outbox.lock:
+                for batch in sent:
+                    self._delivered(batch)
 
     def _delivered(self, batch: Batch) -> None:
-        self.holding -= batch.events
-        self.counts["published"] += batch.events
-        self.counts["batches"] += 1
+        self._outbox.confirm(batch.lane)
+        self._well_at = monotonic()
 
     def _tell_waiters(self) -> None:
         for waiter in list(self._publisher.waiters):
             waiter.put(None)
 
+    def _adopt(self) -> None:
+        """Now and then, while the log can be reached: take over what dead publishers left."""
+        if self._epoch and not self._failures and monotonic() >= self._adopt_at and not self.stopping:
+            self._adopt_at = monotonic() + _ADOPT_EVERY_S
+            with self._outbox.lock:
+                lanes = self._outbox.adopt(_ADOPT_FOLDERS)
+            if lanes:
+                _log().info("adopted the spool of dead publishers", lanes=lanes)
+
+    def _keep_safe(self) -> None:
+        """When nothing was delivered for a while, or older events are on disk already, spool what is in memory."""
+        if not self._outbox.own_events and not self._publisher.buffer:
+            return
+        if monotonic() - self._well_at < self._spill_after_s and not self._outbox.spilled:
+            return
+        with self._outbox.lock, suppress(SpoolRefused):
+            if not self.stopping:
+                self._outbox.spill()
+                self._publisher.collect(self._outbox, len(self._publisher.buffer))
+                self._outbox.spill()
+        if self._outbox.refusal != self._refusal:
+            self._refusal = self._outbox.refusal
+            if self._refusal is not None:
+                _log().error("the spool takes no events: they wait in memory", reason=self._refusal, waiting=self._publisher.pending)
+
     def _back_off(self, error: RuntallyError) -> None:
         """Wait before the next try: longer each time, with jitter. The first failure of a row is told, and then each tenth."""
         if self._failures % 10 == 0:
-            level = _log.error if isinstance(error, LayoutMismatch) else _log.warning
+            log = _log()
+            level = log.error if isinstance(error, LayoutMismatch) else log.warning
             level("events wait: the log cannot be reached", error=str(error), waiting=self._publisher.pending)
         if isinstance(error, StoreRefused | StoreUnavailable):
-            self.counts["failed_rounds"] += 1
+            self._counts["failed_rounds"] += 1
         floor, cap = _BACKOFF_S
         pause = min(cap, floor * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, no secret
+        if isinstance(error, StoreRefused) and error.code == "LOGFULL":
+            pause = _LOG_FULL_S
         self._failures += 1
         until = monotonic() + pause
         while not self.stopping and (left := until - monotonic()) > 0:
-            self._nap(left)
+            self._nap(min(left, _LOG_FULL_S))
+            self._keep_safe()
