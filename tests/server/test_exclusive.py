@@ -21,7 +21,7 @@ from producers.exclusive.scope import scope_of
 from tests.conftest import SettingsMaker
 
 SCORING = Scope("post_scoring", 1)
-SHORT_S = 0.6
+SHORT_S = 1.5
 
 
 def until(condition: Callable[[], bool], within_s: float = 10.0) -> bool:
@@ -86,7 +86,7 @@ def test_the_lock_is_given_back_when_the_work_raises(settings: Settings, link: L
 
 def test_renewals_keep_it_beyond_its_term(short: Settings) -> None:
     with Exclusive(short, SCORING) as lock:
-        deadline = time.monotonic() + 3 * SHORT_S
+        deadline = time.monotonic() + 2 * SHORT_S
         while time.monotonic() < deadline:
             assert lock.still_mine()
             with pytest.raises(AlreadyRunning):
