@@ -115,6 +115,40 @@ def limiter_closed(base_id: str) -> str:
     return f"rt:{{air:{base_id}}}:closed"
 
 
+def flush_wire(base_id: str) -> str:
+    """STRING ticket of the one request that may be on its way to a base, with expiry."""
+    return f"rt:{{air:{base_id}}}:wire"
+
+
+def flush_wire_next(base_id: str) -> str:
+    """STRING ticket of the request that goes next, so that senders take turns. Expires when its sender no longer asks."""
+    return f"rt:{{air:{base_id}}}:wire-next"
+
+
+def breaker(base_id: str, name: str) -> str:
+    """HASH of a circuit breaker (`away`, `refused-job`, `refused-client`): failures in a row by kind, and once it has opened
+    `opened_ms`, `span_ms` (how long it was open last) and `kind`. Written by breaker_tell; gone when Airtable answers, or a day after the
+    last failure."""
+    return f"rt:{{air:{base_id}}}:breaker:{name}"
+
+
+def breaker_open(base_id: str, name: str) -> str:
+    """STRING kind of failure, exists while nothing may be sent. When it has expired and the breaker's hash has `opened_ms`, one
+    request may go, to see (half-open). Written by breaker_tell."""
+    return f"rt:{{air:{base_id}}}:breaker:{name}:open"
+
+
+def flush_month(base_id: str, month: str) -> str:
+    """HASH of a calendar month (UTC, `2025-09`): `calls` sent, `paced_ms` (until when its calls are paid for), `told_<percent>` once that
+    share of the budget was reported. Written by the limiter and the flush; expires two months after its last call."""
+    return f"rt:{{air:{base_id}}}:month:{month}"
+
+
+def flush_spent(base_id: str) -> str:
+    """STRING, exists after Airtable said that the workspace's calls of the month are spent, until it is asked again."""
+    return f"rt:{{air:{base_id}}}:spent"
+
+
 def flush_counters(base_id: str) -> str:
     """HASH counters of the flush (`calls`, `rows_written`, …) and `absent:<table>:<column>` -> ms since when the base lacks it.
     Written by flush only; lives for ever."""

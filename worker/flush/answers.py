@@ -19,9 +19,19 @@ from contract.errors import AirtableBusy, AirtableRejected, AirtableUnclear, Run
 LOCKOUT_S = 30.0
 """How long a base refuses everybody after a 429. Source: airtable.com/developers/web/api/rate-limits."""
 
-_RETRY_S = 1.0
+RETRY_S = 1.0
+"""How long to wait at least where Airtable does not say."""
+
 _MONTH_SPENT = "PUBLIC_API_BILLING_LIMIT_EXCEEDED"
 _MAX_MESSAGE = 500
+
+
+class Unreachable(AirtableBusy):
+    """Nothing was sent: no connection came about."""
+
+
+class MonthSpent(AirtableRejected):
+    """429: the workspace's calls of the month are spent."""
 
 
 class RateExceeded(AirtableBusy):
@@ -46,7 +56,7 @@ def understood(secret: str, lockout_s: float) -> Iterator[None]:
         raise SettingsInvalid(f"RUNTALLY_AIRTABLE_URL is no address: {error}") from error
     except requests.ConnectionError as error:
         if _never_sent(error):
-            raise AirtableBusy("Airtable cannot be reached", _RETRY_S) from error
+            raise Unreachable("Airtable cannot be reached", RETRY_S) from error
         raise Unanswered(f"connection to Airtable lost: {type(error).__name__}") from error
     except requests.JSONDecodeError as error:
         raise AirtableUnclear("Airtable's answer is no JSON") from error
@@ -70,10 +80,10 @@ def _refusal(response: requests.Response, secret: str, lockout_s: float) -> Runt
     text = f"Airtable answered {status} {kind}: {message}".replace(secret, "***")[:_MAX_MESSAGE]
     if status == requests.codes.too_many_requests:
         if kind == _MONTH_SPENT:
-            return AirtableRejected(f"{text}. The workspace's calls of this month are spent: wait, or choose a larger plan", status, kind)
+            return MonthSpent(f"{text}. The workspace's calls of this month are spent: wait, or choose a larger plan", status, kind)
         return RateExceeded(text, _retry_after_s(response, lockout_s))
     if status == requests.codes.service_unavailable:
-        return AirtableBusy(text, _retry_after_s(response, _RETRY_S))
+        return AirtableBusy(text, _retry_after_s(response, RETRY_S))
     if status >= 500 or status == requests.codes.request_timeout:
         return AirtableUnclear(text)
     return AirtableRejected(text, status, kind)

@@ -12,6 +12,8 @@ import secrets
 
 from contract import keys
 from contract.link import Link
+from worker.flush.budget import KEPT_S, Budget
+from worker.flush.month import Share
 from worker.store.scripts import Script
 
 PLACES = 5
@@ -33,10 +35,12 @@ class Limiter:
     forgets who sent in it: Airtable's own 429 is the guard then.
     """
 
-    def __init__(self, link: Link, base_id: str, unseen_s: float) -> None:
-        """`unseen_s`: how long after its taking a request may still arrive when nobody saw its answer."""
+    def __init__(self, link: Link, base_id: str, unseen_s: float, budget: Budget | None = None) -> None:
+        """`unseen_s`: how long after its taking a request may still arrive when nobody saw its answer. `budget`: what bounds a month's
+        calls; without one they are only counted."""
         self._link = link
         self._base_id = base_id
+        self._budget = budget or Budget(link, base_id, None)
         self._unseen_ms = int(unseen_s * 1000) + _WINDOW_MS + _MARGIN_MS
 
     @staticmethod
@@ -44,10 +48,12 @@ class Limiter:
         """A name for one request, to be used with `take` until it is let through, and then with `done`."""
         return secrets.token_hex(8)
 
-    def take(self, ticket: str) -> float:
-        """Take a place and count the call. 0: send now; else nothing was taken: wait so many seconds and ask again."""
-        names = [keys.limiter(self._base_id), keys.limiter_closed(self._base_id), keys.flush_counters(self._base_id)]
-        return int(_TAKE.run(self._link, names, [ticket, PLACES, self._unseen_ms])) / 1000
+    def take(self, ticket: str, share: Share = Share.FINISHED) -> float:
+        """Take a place and count the call. 0: send now; else nothing was taken: wait so many seconds and ask again. Negative: the
+        calls of the month that such a request may use are spent."""
+        month, most = self._budget.key(self._budget.month()), self._budget.most(share)
+        names = [keys.limiter(self._base_id), keys.limiter_closed(self._base_id), keys.flush_counters(self._base_id), month]
+        return int(_TAKE.run(self._link, names, [ticket, PLACES, self._unseen_ms, "" if most is None else most, KEPT_S])) / 1000
 
     def done(self, ticket: str) -> None:
         """The answer was seen, whatever it said. Not to be called when none was: the request may still arrive."""

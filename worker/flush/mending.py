@@ -110,7 +110,12 @@ class Mender:
             return False
         draft.tried.add("merge")
         writer, naming = self._writer, self._writer.naming(draft.table)
-        found = writer.calls.read(lambda: writer.airtable.find(naming.table, naming.of(KEY), draft.ref.row_id))
+        try:
+            found = writer.calls.read(lambda: writer.airtable.find(naming.table, naming.of(KEY), draft.ref.row_id))
+        except AirtableRejected as error:
+            if not refusals.about_rows(error):
+                raise
+            found = []
         if not found:
             return False
         draft.record_id = found[0].record_id

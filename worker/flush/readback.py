@@ -12,15 +12,14 @@ from pyairtable.formulas import EQ, FIND, Field
 from contract.link import Link
 from contract.registry import load_registry
 from contract.settings import Settings
+from worker.flush.admission import Admission
 from worker.flush.airtable import Airtable, Found
 from worker.flush.calls import Calls
 from worker.flush.columns import KEY
-from worker.flush.limiter import Limiter
 from worker.flush.naming import TableNaming, load_naming
+from worker.flush.pace import Pace
 from worker.flush.tally import Tally
 from worker.flush.turn import Turn
-
-_UNSEEN_S = 60.0
 
 
 class Readback:
@@ -68,8 +67,8 @@ class Readback:
         link = Link(self._settings.redis_url.get_secret_value(), name="runtally-readback")
         link.open()
         try:
-            limiter = Limiter(link, base_id, unseen_s=airtable.request_s + _UNSEEN_S)
-            yield airtable, Calls(limiter, self._turn, Tally(link, base_id), airtable.request_s)
+            tally = Tally(link, base_id)
+            yield airtable, Calls(Admission(self._settings, link, tally, airtable.request_s, Pace()), self._turn, tally)
         finally:
             link.close()
             airtable.close()

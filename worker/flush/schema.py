@@ -15,11 +15,13 @@ from contract.link import Link
 from contract.registry import Registry
 from contract.settings import Settings
 from contract.status import Status
+from worker.flush.admission import Admission
 from worker.flush.airtable import Airtable, FieldShape, TableShape
 from worker.flush.calls import Calls
 from worker.flush.columns import KEY, Column, Kind, client_columns, job_columns
-from worker.flush.limiter import Limiter
 from worker.flush.naming import TableNaming, load_naming
+from worker.flush.pace import Pace
+from worker.flush.standstill import Standstill
 from worker.flush.tally import Tally
 from worker.flush.turn import Turn, TurnOver
 
@@ -109,14 +111,18 @@ class _Schema:
     def __init__(self, settings: Settings, link: Link, registry: Registry, airtable: Airtable) -> None:
         self._airtable = airtable
         base_id = settings.airtable_base_id or ""
-        turn = Turn(lambda: False, _PATIENCE_S)
-        limiter = Limiter(link, base_id, unseen_s=airtable.request_s)
-        self._calls = Calls(limiter, turn, Tally(link, base_id), airtable.request_s)
+        tally = Tally(link, base_id)
+        admission = Admission(settings, link, tally, airtable.request_s, Pace())
+        self._calls = Calls(admission, Turn(lambda: False, _PATIENCE_S), tally)
+        self._standstill = Standstill(settings, link, tally, Pace())
+        # A person asks: what was refused may be mended by now.
+        admission.budget.lift()
         naming = load_naming(settings.metrics_file, registry)
         self._wanted = ((naming.job, job_columns(registry)), (naming.client, client_columns(registry)))
 
     def faults(self) -> list[Fault]:
         shape = self._shape()
+        self._standstill.lift()
         found: list[Fault] = []
         for naming, columns in self._wanted:
             table = _table(shape, naming.table)

@@ -22,7 +22,7 @@ TOKEN = "pat-of-the-tests"
 RUN = "250930-141522"
 AT = datetime(2025, 9, 30, 14, 15, 22, tzinfo=UTC)
 
-FAST = Pace(quarantine_s=0.3, lockout_s=0.5)
+FAST = Pace(quarantine_s=0.3, lockout_s=0.5, open_s=0.3, open_most_s=1.0, refused_s=0.3, refused_most_s=1.0)
 """Times short enough for a test; their relation is the real one."""
 
 
@@ -95,6 +95,10 @@ class World:
         """The dead letters of the flush, oldest first."""
         entries = self.link.call("XRANGE", keys.flush_dead(self.base_id), "-", "+")
         return [{k.decode(): v.decode() for k, v in zip(fields[::2], fields[1::2], strict=True)} for _, fields in entries]
+
+    def counter(self, name: str) -> int:
+        """A counter of the flush in Redis."""
+        return int(self.link.call("HGET", keys.flush_counters(self.base_id), name) or 0)
 
     def calls(self) -> int:
         """Requests that the sandbox has seen since its counters were reset."""

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from contract import keys
-from contract.errors import AirtableRejected
 from contract.link import Link
 from contract.settings import load_settings
 from worker.flush.airtable import Airtable
@@ -147,9 +146,12 @@ def test_a_spent_month_is_said_and_not_retried(world: World) -> None:
     world.sandbox.set_limits(calls_per_month=1)
     world.flush()
     world.change(world.job(), stream=2)
-    with pytest.raises(AirtableRejected, match="this month are spent"):
-        world.flush()
+    assert world.flush().ending == "spent"
     assert world.dirty() == {RUN}
+    world.sandbox.reset_counters()
+    assert world.flush().ending == "spent"
+    assert world.calls() == 0, "nothing is sent until the month turns, or six hours have passed"
+    assert world.counter("budget_100") == 1, "said once"
 
 
 def test_retry_after_is_honoured(world: World) -> None:
