@@ -25,13 +25,14 @@ class Outcome(msgspec.Struct, frozen=True):
     presumed: bool = False
 
 
-class Row(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"):
+class Row(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind"):
     """What job rows and client rows share. Times are aware, in UTC.
 
     `metrics`: display name -> int, Decimal, or text (datetimes as ISO text with microseconds and `Z`).
     `stamps`: for metrics that keep the last value, the event time of that value.
     `start`, `end`: first and last real event. `updated`: when the server received the last event folded.
     `seen_ms`: when the server received the last sign of life, heartbeats included.
+    `other`: what a newer version has stored with the row; kept as it is, so that an older worker beside it loses nothing.
     `unknown`: values of metrics that no registry knows, kept apart, last value each.
     `notes` and its like: lines, oldest first; `dropped`: how many older lines of each text its bound pushed out.
     `outcome` is what an event said of the end of the work; `status` is what follows from it, and what the row shows.
@@ -49,6 +50,7 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"):
     events: int = 0
     seen_ms: int = 0
     version: int = 0
+    other: dict[str, Any] = msgspec.field(default_factory=dict)
     notes: list[str] = msgspec.field(default_factory=list)
     dropped: dict[str, int] = msgspec.field(default_factory=dict)
 
@@ -116,12 +118,15 @@ def text(row: Row, name: str) -> str:
 def to_hash(row: AnyRow, texts: Collection[str] = TEXTS) -> dict[str, bytes]:
     """Hash fields to write for a row: `state`, `v`, and those of the growing texts that `texts` names."""
     fields = {name: _encode(getattr(row, name)) for name in texts if hasattr(row, name)}
-    if isinstance(row, ClientRow):
-        fields["state"] = _encode(structs.replace(row, notes=[], errors=[], progress=[]))
-    else:
-        fields["state"] = _encode(structs.replace(row, notes=[]))
+    fields["state"] = _state(row)
     fields["v"] = b"%d" % row.version
     return fields
+
+
+def _state(row: AnyRow) -> bytes:
+    apart: dict[str, Any] = {name: [] for name in TEXTS if hasattr(row, name)}
+    small = structs.replace(row, **apart, other={})
+    return _encode({**row.other, **msgspec.to_builtins(small)}) if row.other else _encode(small)
 
 
 def from_hash(fields: Mapping[bytes, bytes], decimals: Collection[str]) -> AnyRow:
@@ -129,7 +134,7 @@ def from_hash(fields: Mapping[bytes, bytes], decimals: Collection[str]) -> AnyRo
 
     Raises msgspec.DecodeError for a hash that holds no row.
     """
-    row = _decode(fields[b"state"])
+    row = _row(fields[b"state"])
     for name in decimals:
         if name in row.metrics:
             row.metrics[name] = Decimal(row.metrics[name])
@@ -137,4 +142,24 @@ def from_hash(fields: Mapping[bytes, bytes], decimals: Collection[str]) -> AnyRo
         lines = fields.get(name.encode())
         if lines is not None:
             setattr(row, name, _decode_lines(lines))
+    return row
+
+
+def _row(state: bytes) -> AnyRow:
+    try:
+        return _decode(state)
+    except msgspec.ValidationError:
+        return _row_with_other(state)
+
+
+def _row_with_other(state: bytes) -> AnyRow:
+    """The row of a state that holds fields this version does not know."""
+    values = msgspec.json.decode(state, type=dict[str, Any])
+    kinds: dict[Any, type[AnyRow]] = {"job": JobRow, "client": ClientRow}
+    kind = kinds.get(values.get("kind"))
+    if kind is None:
+        raise msgspec.ValidationError(f"no kind of row: {values.get('kind')!r}")
+    known = {"kind", *kind.__struct_fields__}
+    row: AnyRow = msgspec.convert({name: value for name, value in values.items() if name in known}, kind, strict=False)
+    row.other = {name: value for name, value in values.items() if name not in known}
     return row
