@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import typer
 
+from contract import keys
 from contract.errors import LetterInvalid
 from contract.layout import claim_layout
 from contract.link import Link
@@ -78,7 +79,9 @@ def shelf() -> Iterator[Shelf]:
     link = Link(settings.redis_url.get_secret_value(), name="runtally-dead")
     link.open()
     try:
-        claim_layout(link, settings.partitions)
+        # An empty Redis has no dead letters: to look for some must not fix its partitions for ever.
+        if link.call("EXISTS", keys.META):
+            claim_layout(link, settings.partitions)
         letters = DeadLetters(link, settings.partitions, settings.airtable_base_id)
         yield Shelf(letters, Retry(link, settings.partitions, registry, letters), Hiding(settings))
     finally:

@@ -66,9 +66,13 @@ def some(settings: Settings) -> Settings:
     return settings
 
 
-def test_none_is_a_list_too(settings: Settings) -> None:
+def test_none_is_a_list_too_and_looking_writes_nothing(settings: Settings) -> None:
     assert runtally(settings, "list").stdout == "no dead letters\n"
     assert listed(settings) == []
+    link = Link(settings.redis_url.get_secret_value(), name="test")
+    link.open()
+    assert link.call("DBSIZE") == 0
+    link.close()
 
 
 def test_they_are_listed_by_filter_and_page_and_hold_no_secret(some: Settings) -> None:
