@@ -38,5 +38,5 @@ def measure(told: Told, *, quick: bool, seed: int) -> Report:
         report.add(f"{SIDES[peer]}: times run.count, p50", "×", ratios(figures[peer, "p50"].values, figures["busy", "p50"].values))
     report.at_most(f"at most {P50_US} µs at the median, sender busy", figures["busy", "p50"], P50_US)
     report.at_most(f"at most {P99_US} µs at p99, sender busy", figures["busy", "p99"], P99_US)
-    report.notes.append("The worst call waits for the interpreter's lock, which a busy thread keeps for 5 ms at a time.")
+    report.notes.append("The worst call is one in which Python's garbage collector looks at the whole heap, waiting events among it.")
     return report

@@ -80,7 +80,7 @@ def place() -> Iterator[Stage]:
 
 
 def test_a_worker_killed_at_random_moments_counts_each_event_once(place: Stage) -> None:
-    toll = kill_again_and_again(place, consumer, events=20_000, kills=8, seed=SEED, longest_s=0.05)
+    toll = kill_again_and_again(place, consumer, events=20_000, kills=8, seed=SEED, longest_s=0.05, budget_s=60)
     assert (toll.balance.lost, toll.balance.doubled) == (0, 0)
     assert toll.balance.faults == []
     assert toll.at_work > 0, "no kill came while there was work: make the lives shorter"
