@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contract.events import EventType
 from contract.status import Status
 from producers import heartbeat
 from producers.publisher import Publisher, Subject
+
+if TYPE_CHECKING:
+    from producers.exclusive import Exclusive
 
 _TOLD = 2_000
 """Most characters of an exception that are told in the notes."""
@@ -90,9 +93,22 @@ class ClientRun:
 
 
 class Job:
-    """One job. Its metrics are the totals of its clients; an exception in the block makes it Failed and is passed on."""
+    """One job. Its metrics are the totals of its clients; an exception in the block makes it Failed and is passed on.
 
-    def __init__(self, publisher: Publisher, run_id: str, job_type: str | None, stream: int | None, origin: str | None) -> None:
+    With a `lock` a second start raises AlreadyRunning, and StoreUnavailable when Redis cannot be asked, before an event is told.
+    """
+
+    def __init__(  # what a job is, and who lets it start
+        self,
+        publisher: Publisher,
+        run_id: str,
+        job_type: str | None,
+        stream: int | None,
+        origin: str | None,
+        lock: Exclusive | None = None,
+    ) -> None:
+        """`origin`: who made the run ID, if it is new. `lock` is taken before anything is told, and given back at the end."""
+        self.lock = lock
         self._publisher = publisher
         self._subject = publisher.subject(run_id)
         started = {"job_type": job_type, "stream": stream, "origin": origin}
@@ -130,13 +146,17 @@ class Job:
         self._publisher.put(kind, self._subject, data)
 
     def __enter__(self) -> Job:
+        if self.lock is not None:
+            self.lock.__enter__()
         self._put(EventType.JOB_STARTED, self._started)
         heartbeat.begin(self)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         heartbeat.end(self)
         if not self._completed:
             self.complete(
                 success=error is None, status=None if error is None else Status.FAILED, note=None if error is None else told(error)
             )
+        if self.lock is not None:
+            self.lock.__exit__(kind, error, trace)

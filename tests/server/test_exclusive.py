@@ -18,6 +18,7 @@ from embedded import EmbeddedValkey
 from producers.exclusive import Exclusive, Scope, held, release
 from producers.exclusive.grant import Grant
 from producers.exclusive.scope import scope_of
+from producers.publisher import Publisher
 from tests.conftest import SettingsMaker
 
 SCORING = Scope("post_scoring", 1)
@@ -267,3 +268,28 @@ def test_a_full_redis_does_not_stop_the_jobs(settings: Settings, link: Link) -> 
 def test_the_key_is_in_the_glossarys_form() -> None:
     assert keys.lock("post_scoring", 1) == "rt:{locks}:lock:post_scoring:stream:1"
     assert keys.lock("a:b", None, "x{y}") == "rt:{locks}:lock:a%3Ab:client:x%7By%7D"
+
+
+def test_a_job_takes_its_lock_before_it_tells_anything(settings: Settings) -> None:
+    import producers
+    from producers import default
+
+    default.use(Publisher(settings))
+    try:
+        with producers.job("post_scoring", stream=1, exclusive=True) as first:
+            with pytest.raises(AlreadyRunning) as refused, producers.job("post_scoring", stream=1, exclusive=True) as second:
+                second.note("never told")
+            assert refused.value.run_id == first.run_id
+            with producers.job("post_scoring", stream=2, exclusive=True):
+                pass
+        with producers.job("post_scoring", stream=1, exclusive=True):
+            pass
+        assert producers.flush() == 0
+        link = Link(settings.redis_url.get_secret_value(), name="test")
+        link.open()
+        entries = [entry for p in range(settings.partitions) for entry in link.call("XRANGE", keys.log(p), "-", "+")]
+        link.close()
+        assert sum(fields[1].count(b"job.started") for _, fields in entries) == 3
+    finally:
+        default.publisher().close()
+        default.use(None)
