@@ -38,6 +38,7 @@ COMMANDS = (
     Command("run-id", "cli.run_ids", "run_id", "Parse, convert and check run IDs."),
     Command("dead", "cli.dead", "dead", "Look at dead letters, send them again, drop them."),
     Command("locks", "cli.locks", "locks", "Look at the locks against duplicate jobs, and release one."),
+    Command("spool", "cli.spool", "spool", "Look at the spool on this host, and send what dead publishers left."),
     Command("airtable", "cli.airtable", "airtable", "Make and check the tables in Airtable."),
 )
 

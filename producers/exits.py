@@ -13,6 +13,8 @@ import signal
 import sys
 import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 _publishers: weakref.WeakSet[Publisher] = weakref.WeakSet()
 _settled: list[Life] = []
 _armed_pid = 0
+_undisturbed = 0
+_overdue = False
 
 
 def watch(publisher: Publisher) -> None:
@@ -63,8 +67,29 @@ def _drain_in_celery(**_: Any) -> None:
     drain()
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """In the main thread, where signals' handlers run: SIGTERM waits until the block has ended."""
+    global _undisturbed, _overdue  # noqa: PLW0603
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _undisturbed += 1
+    try:
+        yield
+    finally:
+        _undisturbed -= 1
+        if _overdue and not _undisturbed:
+            _overdue = False
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _on_sigterm(number: int, _: FrameType | None) -> None:
     """Drain, then end as SIGTERM ends a process that does not handle it."""
+    global _overdue  # noqa: PLW0603
+    if _undisturbed:
+        _overdue = True
+        return
     drain()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)

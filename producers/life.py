@@ -12,6 +12,7 @@ from queue import Empty
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
+from producers import exits
 from producers.outbox import Outbox
 from producers.spool.errors import SpoolRefused
 from producers.spool.spooler import Spooler, Ticket
@@ -77,7 +78,8 @@ class Life:
         if sender is not None:
             sender.stopping = True
         self._publisher.wake.put(None)
-        lost = self._store_rest()
+        with exits.undisturbed():
+            lost = self._store_rest()
         if thread is not None and thread is not threading.current_thread():
             thread.join(_JOIN_S)
         if thread is None or not thread.is_alive():
@@ -149,8 +151,8 @@ class Life:
             self._publisher.drop(error.reason, lost)
         finally:
             outbox.lock.release()
-        for ticket in self._spooler.tickets:
-            ticket.answer.put(not lost)
+        for ticket in list(self._spooler.tickets):
+            ticket.answer.put(not lost and not any(event is ticket.event for event in outbox.refused))
         return lost
 
     def _let_go(self) -> None:

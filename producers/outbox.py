@@ -46,6 +46,8 @@ class Outbox:
         self.counts: Counter[str] = Counter()
         self.refusal: str | None = None
         """Why the spool took nothing the last time, None when it did."""
+        self.refused: list[Buffered] = []
+        """Durable events that cannot be sent, until those who wait for them have been told."""
         self.own_events = 0
         """Events of this publisher that are not delivered, wherever they are."""
         self._source = f"/{settings.service}"
@@ -192,9 +194,11 @@ class Outbox:
         gathered = sum(len(part.encoded) for part in self._gathered.values())
         return gathered + sum(lane.unstored_events for lane in self._own.values())
 
-    def adopt(self, limit: int) -> int:
-        """Take over folders of dead publishers, so that `limit` at most are in hand; how many were taken over."""
-        found = self._home.adopt(limit)
+    def adopt(self, limit: int, *, any_target: bool = False) -> int:
+        """Take over folders of dead publishers, so that `limit` at most are in hand; how many lanes were taken over.
+
+        Only those meant for the same Redis, unless `any_target`."""
+        found = self._home.adopt(limit, any_target=any_target)
         for lane in found:
             self._adopted[lane.key] = lane
         return len(found)

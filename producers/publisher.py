@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from producers.outbox import Outbox
 
 _SUBJECTS_REMEMBERED = 10_000
+_COUNTERS = ("published", "batches", "resent", "spooled", "adopted")
 
 
 class Subject(NamedTuple):
@@ -33,13 +34,15 @@ class Subject(NamedTuple):
 
 
 class Buffered(NamedTuple):
-    """An event that waits to be sent. `id` is None for one numbered by its publisher; `at`: ns since the epoch, or a time."""
+    """An event that waits to be sent. `id` is None for one numbered by its publisher; `at`: ns since the epoch, or a time.
+    `durable`: somebody waits until it is on disk."""
 
     type: str
     subject: Subject
     data: dict[str, Any]
     id: str | None
     at: int | datetime
+    durable: bool = False
 
 
 class Publisher:
@@ -60,15 +63,16 @@ class Publisher:
         self._limit = settings.buffer_events
         self._crowd_at = settings.buffer_events * 3 // 4
         self._subjects: dict[tuple[Any, Any], Subject] = {}
-        self._life: Life | None = None
-        self.begin_anew()
+        self._begin()
         exits.watch(self)
 
     def begin_anew(self) -> None:
         """An empty buffer, a source and threads of its own: at the start, and in a forked child. What the parent of a fork holds,
         the parent sends."""
-        if self._life is not None:
-            self._life.forget()
+        self.life.forget()
+        self._begin()
+
+    def _begin(self) -> None:
         self.buffer: deque[Buffered] = deque()
         self.wake: SimpleQueue[None] = SimpleQueue()
         self.waiters: deque[SimpleQueue[None]] = deque()
@@ -76,7 +80,7 @@ class Publisher:
         self._counts: Counter[str] = Counter()
         # Reentrant: a signal's handler may find its own thread inside.
         self._lock = threading.RLock()
-        self._life = Life(self)
+        self.life = Life(self)
 
     def emit(
         self, type: str, data: Mapping[str, Any], id: str | None = None, time: datetime | None = None, *, durable: bool = False
@@ -113,16 +117,14 @@ class Publisher:
         """`emit` for callers that have the subject and own `data`: nothing is checked, nothing copied."""
         if len(self.buffer) >= self._crowd_at and not self._relieve():
             return False
-        event = Buffered(type, subject, data, id, clock.time_ns() if time is None else time)
+        event = Buffered(type, subject, data, id, clock.time_ns() if time is None else time, durable or self._durable)
         self.buffer.append(event)
         if self.asleep:
             self.asleep = False
             self.wake.put(None)
         elif not self.life.sending:
             self.life.start()
-        if durable or self._durable:
-            return self._keep(event)
-        return True
+        return self._keep(event) if event.durable else True
 
     def subject(self, run_id: Any, client_id: Any = None) -> Subject:
         """The subject for a run and, where there is one, a client. Raises RunIdInvalid, RunIdConflict."""
@@ -170,14 +172,8 @@ class Publisher:
         lost = life.end()
         self.left = max(0, undelivered - lost)
         self._counts.update(life.outbox.counts)
-        self._life = Life(self)
+        self.life = Life(self)
         return lost
-
-    @property
-    def life(self) -> Life:
-        """The present life."""
-        assert self._life is not None
-        return self._life
 
     @property
     def nonce(self) -> str:
@@ -193,7 +189,10 @@ class Publisher:
     def counters(self) -> dict[str, int]:
         """`published` (delivered events), `batches`, `resent` (batches sent again), `spooled` (events written to the spool),
         `adopted` (delivered events of dead publishers), `not_durable`, `damaged_records`, `dropped_<reason>`."""
-        return dict(self._counts + self.life.outbox.counts)
+        counts = Counter(dict.fromkeys(_COUNTERS, 0))
+        for counted in (self._counts, self.life.outbox.counts):
+            counts.update(counted.copy())
+        return dict(counts)
 
     def drop(self, reason: str, number: int = 1) -> None:
         """Count events that were not taken or cannot be sent."""
@@ -210,16 +209,15 @@ class Publisher:
         """Whether at least half of the buffer is free."""
         return len(self.buffer) * 2 <= self._limit
 
-    def collect(self, outbox: Outbox, most: int, refused: list[Buffered] | None = None) -> None:
-        """Move up to `most` events from the buffer to the outbox, whose lock the caller holds. Those that cannot be sent are counted,
-        and added to `refused`."""
+    def collect(self, outbox: Outbox, most: int) -> None:
+        """Move up to `most` events from the buffer to the outbox, whose lock the caller holds. Those that cannot be sent are counted."""
         for _ in range(min(most, len(self.buffer))):
             event = self.buffer.popleft()
             reason = outbox.add(event)
             if reason is not None:
                 self.drop(reason)
-                if refused is not None:
-                    refused.append(event)
+                if event.durable:
+                    outbox.refused.append(event)
 
     def started(self) -> None:
         """A thread was started in this process."""

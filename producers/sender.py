@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _IDLE_S = 1.0
 _BACKOFF_S = (0.05, 5.0)
+LOG_FULL = "LOGFULL"
+"""Code of the refusal that is our own: the log is over its bound."""
+
 _LOG_FULL_S = 0.2
 _CONFIRM_WAIT_MS = 2_000
 _SPILL_AFTER_S = {"appended": 1.0, "fsynced": 3.0, "replicated": 3.0}
@@ -36,6 +39,7 @@ _SPILL_AFTER_S = {"appended": 1.0, "fsynced": 3.0, "replicated": 3.0}
 
 _ADOPT_EVERY_S = 5.0
 _ADOPT_FOLDERS = 4
+_TELL_EVERY_S = 5.0
 
 
 def _log() -> Any:
@@ -63,7 +67,7 @@ class Sender:
         self._epoch = 0
         self._failures = 0
         self._refusal: str | None = None
-        self._well_at = self._adopt_at = monotonic()
+        self._well_at = self._adopt_at = self._tell_at = monotonic()
 
     def run(self) -> None:
         """Until told to stop: wait for events, deliver them. Transport trouble is waited out, with the events kept."""
@@ -77,13 +81,18 @@ class Sender:
             self._tell_waiters()
         self._link.close()
 
-    def deliver_adopted(self, most_folders: int) -> bool:
+    def deliver_adopted(self, *, any_target: bool) -> bool:
         """One turn for what dead publishers left, without a thread; False when nothing of it is left that can be taken over.
 
         Raises StoreUnavailable, StoreRefused: what is not delivered stays in the spool."""
         with self._outbox.lock:
-            self._outbox.adopt(most_folders)
+            if not self._outbox:
+                self._outbox.adopt(_ADOPT_FOLDERS, any_target=any_target)
         return self._turn()
+
+    def close(self) -> None:
+        """Close the connection; where `run` has not done it."""
+        self._link.close()
 
     def _wait(self) -> None:
         """Until there is something to send, and then for company: `linger_ms`, unless a batch is full or somebody flushes."""
@@ -145,7 +154,7 @@ class Sender:
         if not batches and self._bound.full:
             self._bound.look()
             if self._bound.full:
-                raise StoreRefused(f"LOGFULL the log of partition {min(self._bound.full)} is over its bound, and not folded")
+                raise StoreRefused(f"{LOG_FULL} the log of partition {min(self._bound.full)} is over its bound, and not folded")
 
     def _sendable(self) -> list[Batch]:
         with self._outbox.lock:
@@ -225,7 +234,8 @@ class Sender:
 
     def _back_off(self, error: RuntallyError) -> None:
         """Wait before the next try: longer each time, with jitter. The first failure of a row is told, and then each tenth."""
-        if self._failures % 10 == 0:
+        if self._failures % 10 == 0 and monotonic() >= self._tell_at:
+            self._tell_at = monotonic() + _TELL_EVERY_S
             log = _log()
             level = log.error if isinstance(error, LayoutMismatch) else log.warning
             level("events wait: the log cannot be reached", error=str(error), waiting=self._publisher.pending)
@@ -233,7 +243,7 @@ class Sender:
             self._counts["failed_rounds"] += 1
         floor, cap = _BACKOFF_S
         pause = min(cap, floor * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter, no secret
-        if isinstance(error, StoreRefused) and error.code == "LOGFULL":
+        if isinstance(error, StoreRefused) and error.code == LOG_FULL:
             pause = _LOG_FULL_S
         self._failures += 1
         until = monotonic() + pause

@@ -11,6 +11,7 @@ from producers.spool.folder import Folder, folders, read_about, target_of
 from producers.spool.lane import Lane, LaneKey
 from producers.spool.queue import Queue, queues_in
 from producers.spool.room import Room
+from producers.spool.segment import SUFFIX
 
 if TYPE_CHECKING:
     from contract.settings import Settings
@@ -37,13 +38,13 @@ class Home:
                 raise refused(error) from error
         return Queue(self._own.path, partition, self._room)
 
-    def adopt(self, limit: int) -> list[Lane]:
-        """The lanes of dead publishers' folders meant for the same Redis, with `limit` folders at most in hand. Never raises."""
+    def adopt(self, limit: int, *, any_target: bool = False) -> list[Lane]:
+        """The lanes of dead publishers' folders meant for the same Redis (or any), with `limit` folders at most in hand. Never raises."""
         lanes: list[Lane] = []
         for path in sorted(folders(self._root)):
             if len(self._adopted) >= limit:
                 break
-            if path.name not in self._adopted and read_about(path).get("target") == self._target:
+            if path.name not in self._adopted and (any_target or read_about(path).get("target") == self._target):
                 lanes += self._adopt(path)
         return lanes
 
@@ -77,13 +78,14 @@ class Home:
 
     def close(self) -> None:
         """Let go of all folders; its own is removed when nothing is left in it."""
-        self._release(self._own)
+        own, self._own = self._own, None
+        if own is not None:
+            if any(own.path.glob(f"*{SUFFIX}")):
+                own.forget()
+            else:
+                own.remove()
         for folder in self._adopted.values():
             folder.forget()
-
-    def _release(self, own: Folder | None) -> None:
-        if own is not None:
-            own.forget() if any(own.path.glob("*.seg")) else own.remove()
 
     def forget(self) -> None:
         """For a forked child: let go of the locks, which the parent keeps."""

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 from contract import keys
 from contract.link import Link
 
 _LAG_MS = 1_000
+_LOOK_S = 0.5
 
 
 class LogBound:
-    """The check is the sender's own: publishers that append at the same time may exceed the bound by a round trip each."""
+    """The check is the sender's own: publishers that append at the same time may exceed the bound by what they append in half a
+    second each."""
 
     def __init__(self, link: Link, most_entries: int) -> None:
         self._link = link
         self._most = most_entries
         self.full: set[int] = set()
         """Partitions that get nothing for now."""
+        self._look_at: dict[int, float] = {}
 
     def learn(self, partition: int, entries: Any) -> None:
         """What XLEN answered along with an append. Raises StoreUnavailable, StoreRefused."""
-        if isinstance(entries, int) and entries >= self._most and self._lags(partition):
-            self.full.add(partition)
+        if isinstance(entries, int) and entries >= self._most and monotonic() >= self._look_at.get(partition, 0):
+            self._look_at[partition] = monotonic() + _LOOK_S
+            if self._lags(partition):
+                self.full.add(partition)
 
     def look(self) -> None:
         """Look again at the partitions that were full. Raises StoreUnavailable, StoreRefused."""

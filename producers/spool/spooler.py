@@ -93,20 +93,24 @@ class Spooler:
 
     def _keep(self, tickets: list[Ticket]) -> list[bool]:
         """Whether each ticket's event is on disk (or delivered already)."""
-        refused: list[Buffered] = []
         if self.stopping:
             return [False] * len(tickets)
         try:
             # What is in memory first: while the disk is full, memory must not grow with every ticket.
             self._outbox.store(sync=False)
-            self._publisher.collect(self._outbox, len(self._publisher.buffer), refused)
+            self._publisher.collect(self._outbox, len(self._publisher.buffer))
             self._outbox.store(sync=True)
         except SpoolRefused:
             # Perhaps some were stored or delivered before. To deny it is on the safe side.
             return [False] * len(tickets)
         if not self._outbox.has_room:
             self._outbox.spill()
-        return [not any(event is ticket.event for event in refused) for ticket in tickets]
+        return [not self._is_refused(ticket.event) for ticket in tickets]
+
+    def _is_refused(self, event: Buffered) -> bool:
+        before = len(self._outbox.refused)
+        self._outbox.refused = [other for other in self._outbox.refused if other is not event]
+        return len(self._outbox.refused) < before
 
     def _nap(self, seconds: float) -> None:
         try:
