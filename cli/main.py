@@ -40,6 +40,7 @@ COMMANDS = (
     Command("locks", "cli.locks", "locks", "Look at the locks against duplicate jobs, and release one."),
     Command("spool", "cli.spool", "spool", "Look at the spool on this host, and send what dead publishers left."),
     Command("airtable", "cli.airtable", "airtable", "Make and check the tables in Airtable."),
+    Command("verify", "cli.verify", "verify", "Check rows, log and Airtable against each other, and mend."),
 )
 
 EXTRAS = {
