@@ -69,19 +69,28 @@ def _drain_in_celery(**_: Any) -> None:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """In the main thread, where signals' handlers run: SIGTERM waits until the block has ended."""
-    global _undisturbed, _overdue  # noqa: PLW0603
+    """In the main thread, where the handlers of signals run: SIGTERM waits until the block has ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _undisturbed += 1
+    _hold()
     try:
         yield
     finally:
-        _undisturbed -= 1
-        if _overdue and not _undisturbed:
-            _overdue = False
-            os.kill(os.getpid(), signal.SIGTERM)
+        _let_on()
+
+
+def _hold() -> None:
+    global _undisturbed  # noqa: PLW0603
+    _undisturbed += 1
+
+
+def _let_on() -> None:
+    global _undisturbed, _overdue  # noqa: PLW0603
+    _undisturbed -= 1
+    if _overdue and not _undisturbed:
+        _overdue = False
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _on_sigterm(number: int, _: FrameType | None) -> None:
@@ -96,6 +105,9 @@ def _on_sigterm(number: int, _: FrameType | None) -> None:
 
 
 def _before_fork() -> None:
+    # The lives' locks are held until the fork is done: a handler of SIGTERM would wait for them in vain.
+    if threading.current_thread() is threading.main_thread():
+        _hold()
     for publisher in list(_publishers):
         publisher.life.settle()
         _settled.append(publisher.life)
@@ -104,9 +116,13 @@ def _before_fork() -> None:
 def _in_parent() -> None:
     while _settled:
         _settled.pop().resume()
+    if threading.current_thread() is threading.main_thread():
+        _let_on()
 
 
 def _in_child() -> None:
+    global _undisturbed, _overdue
+    _undisturbed, _overdue = 0, False
     _settled.clear()
     for publisher in list(_publishers):
         publisher.begin_anew()

@@ -171,7 +171,11 @@ class Outbox:
         self.close_batches(all=True)
         try:
             for lane in self._own.values():
-                self.counts["spooled"] += lane.store()
+                before = lane.stored_events
+                try:
+                    lane.store()
+                finally:
+                    self.counts["spooled"] += lane.stored_events - before
                 if sync and lane.queue is not None:
                     lane.queue.sync()
         except SpoolRefused as error:

@@ -149,7 +149,7 @@ class Sender:
         batches = self._sendable()
         if batches:
             self._append(batches)
-        if self._delivery != "appended" and (not self._sendable() or self._outbox.window_full):
+        if self._delivery != "appended" and (not self._sendable() or self._is_window_full()):
             self._confirm_sent()
         if not batches and self._bound.full:
             self._bound.look()
@@ -159,6 +159,10 @@ class Sender:
     def _sendable(self) -> list[Batch]:
         with self._outbox.lock:
             return [batch for batch in self._outbox.next_unsent() if batch.partition not in self._bound.full]
+
+    def _is_window_full(self) -> bool:
+        with self._outbox.lock:
+            return self._outbox.window_full
 
     def _append(self, batches: list[Batch]) -> None:
         partitions = sorted({batch.partition for batch in batches})
@@ -220,10 +224,9 @@ class Sender:
         """When nothing was delivered for a while, or older events are on disk already, spool what is in memory."""
         if not self._outbox.own_events and not self._publisher.buffer:
             return
-        if monotonic() - self._well_at < self._spill_after_s and not self._outbox.spilled:
-            return
+        late = monotonic() - self._well_at >= self._spill_after_s
         with self._outbox.lock, suppress(SpoolRefused):
-            if not self.stopping:
+            if not self.stopping and (late or self._outbox.spilled):
                 self._outbox.spill()
                 self._publisher.collect(self._outbox, len(self._publisher.buffer))
                 self._outbox.spill()

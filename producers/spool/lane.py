@@ -49,6 +49,8 @@ class Lane:
         self.queue = queue
         self.held_events = 0
         """Events in memory."""
+        self.stored_events = 0
+        """Events written to the disk so far."""
         self.unread_events = 0
         """Events in the queue that are not in memory; unknown (negative) in an adopted lane."""
         self._back: deque[Batch] = deque()
@@ -76,14 +78,13 @@ class Lane:
         (self._back if self._back or self.spilled else self.front).append(batch)
         self.held_events += batch.events
 
-    def store(self) -> int:
-        """Write everything that is not on disk, in order; how many events that were. Raises SpoolRefused: then the older part may
-        be stored, and all of it is still here."""
-        stored = 0
+    def store(self) -> None:
+        """Write everything that is not on disk, in order. Raises SpoolRefused: then the older part may be stored, and all of it is
+        still here."""
         # What is stored is a prefix: looked for from the end, since the front may be long.
         for batch in reversed(list(takewhile(lambda batch: not batch.places, reversed(self.front)))):
             batch.places.append(self._append(batch, kept=True))
-            stored += batch.events
+            self.stored_events += batch.events
         while self._back:
             batch = self._back[0]
             if self.spilled:
@@ -93,8 +94,7 @@ class Lane:
                 batch.places.append(self._append(batch, kept=True))
                 self.front.append(batch)
             self._back.popleft()
-            stored += batch.events
-        return stored
+            self.stored_events += batch.events
 
     @property
     def unstored_events(self) -> int:

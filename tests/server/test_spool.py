@@ -429,3 +429,55 @@ def test_replicated_waits_for_the_replica(make_settings: Any) -> None:
             (found,) = sequences(replica.url).values()
             assert set(found) == set(range(1, 1_002))
     publisher.close(0)
+
+
+def test_sigterm_amid_durable_events_stores_all_of_them(settings: Settings) -> None:
+    for _ in range(3):
+        child = start_child(settings, DURABLE, RUNTALLY_REDIS_URL=NOWHERE, RUNTALLY_DRAIN_TIMEOUT_S="0")
+        assert child.stdout is not None
+        told = child.stdout.read(100)
+        child.terminate()
+        told += child.stdout.read()
+        assert child.wait(20) == -signal.SIGTERM
+        retarget(settings)
+        rescuer = Publisher(settings)
+        emit(rescuer, 0)
+        eventually(lambda: not spooled_folders(settings))
+        rescuer.close()
+        counted = folded(settings)
+        assert len(told) <= counted <= len(told) + 1
+        link = Link(settings.redis_url.get_secret_value(), name="test")
+        link.open()
+        link.call("FLUSHALL")
+        link.close()
+
+
+def test_a_full_disk_is_survived_and_drained(
+    settings: Settings, make_settings: Any, tmp_path: Path, durable_valkey: EmbeddedValkey
+) -> None:
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
+    mounted = subprocess.run(mount, capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"NOT TESTED: a full disk. Mounting a small tmpfs needs root: {mounted.stderr.decode().strip()}")
+    try:
+        own = make_settings(redis_url=durable_valkey.url, spool_dir=place, buffer_events=1_000)
+        publisher = Publisher(own)
+        emit(publisher, 1)
+        assert publisher.flush(20) == 0
+        accepted = folded(own)
+        durable_valkey.kill()
+        while not publisher.counters.get("dropped_spool_full"):
+            accepted += emit(publisher, 1)
+            eventually(lambda: not publisher.crowded or publisher.life.outbox.refusal)
+        assert not emit(publisher, 1, durable=True)
+        assert publisher.counters["spooled"] > 100
+        durable_valkey.restart()
+        assert publisher.flush(60) == 0
+        assert emit(publisher, 1, durable=True)
+        assert publisher.close(20) == 0
+        assert spooled_folders(own) == []
+        assert folded(own) == accepted + 1
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)  # noqa: S607
