@@ -18,7 +18,7 @@ _BUDGET_S = 120.0
 
 
 def main() -> None:
-    """Fold every partition until it is drained."""
+    """Fold every partition until it is drained; exit code 1 when that takes longer than two minutes."""
     server = int(sys.argv[1])
     settings = load_settings()
     registry = load_registry()
@@ -29,6 +29,8 @@ def main() -> None:
         done = consumer.turn(budget_s=_BUDGET_S)
         events += done.events
         commits += done.commits
+        if not done.drained:
+            sys.exit(f"the log was not drained in {_BUDGET_S:.0f} s ({events:,} events were): the machine was busy with something else")
     took_s = time.perf_counter() - begin
     found = {"events": events, "commits": commits, "took_s": took_s}
     print(json.dumps(found | {"worker_cpu_s": time.process_time() - own_s, "server_cpu_s": cpu_s(server) - server_s}))
