@@ -12,7 +12,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help setup run test check bench flights lock clean
+.PHONY: help setup run test check bench faults flights lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ check: $(STAMP) ## Lint, format, types, import contracts, tests
 
 bench: $(STAMP) ## Measure throughput and latency here
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+faults: $(STAMP) ## Break everything at full size, and count; ARGS=--quick takes seconds a fault
+	@$(BIN)/python -m faults $(ARGS)
 
 flights: $(STAMP) ## Count a year of flights; ARGS=--again sends everything twice
 	@$(BIN)/python -m examples.flights $(ARGS)

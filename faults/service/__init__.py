@@ -1,0 +1,1 @@
+"""Faults between the producers and the rows: workers, connections, Redis, the broker."""
