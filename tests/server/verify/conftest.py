@@ -70,13 +70,13 @@ class Flow:
             consumer.turn()
             consumer.close()
 
-    def _at_rest(self) -> None:
+    def at_rest(self) -> None:
         if self.alone:
             self.link.call("DEL", keys.limiter(self.sandbox.base_id))
             self.sandbox.reset_limits()
 
     def flush(self) -> None:
-        self._at_rest()
+        self.at_rest()
         assert flush(self.settings, self.link, self.registry, lambda: False, 20).waiting == 0
 
     def settle(self) -> None:
@@ -85,7 +85,7 @@ class Flow:
         self.flush()
 
     def verify(self, **options: Any) -> Report:
-        self._at_rest()
+        self.at_rest()
         return verify(self.settings, self.link, self.registry, replace(Options(pace_s=0), **options))
 
     def seen(self, **options: Any) -> set[Seen]:

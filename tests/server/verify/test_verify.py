@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
 from contract import keys
+from worker.appending import append
 from worker.verify import State
 
 from .conftest import QUIET, RUN, Flow, Seen
@@ -134,6 +136,37 @@ def test_what_was_planted_is_found_and_mended(flow: Flow, name: str) -> None:
     if "knows nothing" not in name:
         assert flow.state(None)["metrics"] == totals
         assert flow.record(None)["fields"]["Leads Processed"] == 16
+
+
+def test_what_nobody_can_mend_is_left_with_advice(flow: Flow) -> None:
+    flow.link.call("HSET", flow.row("a"), "state", "{")
+    flow.link.call("HSET", keys.row(0, "no run ID"), "state", "{")
+    flow.link.call("ZADD", keys.dirty(0), 0, "nor this")
+    report = flow.verify(repair=True)
+    assert {(str(f.kind), f.run, f.client) for f in report.left} == {
+        ("unreadable", RUN, "a"),
+        ("unreadable", None, None),
+        ("mark", None, None),
+    }
+    assert all(finding.hint for finding in report.left)
+    # What the advice says, done.
+    flow.link.call("DEL", flow.row("a"), keys.row(0, "no run ID"))
+    flow.verify(repair=True)
+    flow.settle()
+    assert flow.verify(replay=True).findings == []
+
+
+def test_an_open_row_that_the_sweeper_does_not_see_is_put_before_it_again(empty_flow: Flow) -> None:
+    flow = empty_flow
+    at = datetime(2025, 9, 30, tzinfo=UTC)
+    append(flow.link, 4, type="client.run.started", run_id=RUN, client_id="a", data={}, source="/test", id="1", time=at)
+    flow.settle()
+    flow.link.call("DEL", keys.open_rows(flow.partition()))
+    assert flow.seen() == {("unwatched", RUN, None), ("unwatched", RUN, "a")}
+    flow.verify(repair=True)
+    flow.settle()
+    assert flow.seen(replay=True) == set()
+    assert flow.link.call("ZCARD", keys.open_rows(flow.partition())) == 2
 
 
 def test_a_repair_may_be_repeated_before_the_workers_have_done_it(flow: Flow) -> None:
