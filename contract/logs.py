@@ -45,6 +45,10 @@ def _scope(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     return line
 
 
+def _no_tick(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Scheduler: Sending due task")
+
+
 def configure_logs(settings: Settings, level: int = logging.INFO) -> None:
     """Send all log lines of this process, ours and the libraries', to stderr. To be called once, by whoever owns the process."""
     secrets = (settings.airtable_token, settings.redis_url, settings.broker_url)
@@ -76,6 +80,7 @@ def configure_logs(settings: Settings, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # A line for each doorbell would drown the others; failures are still told.
-    for chatty in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):
+    # A line for each doorbell and each tick would drown the others; failures are still told.
+    for chatty in ("celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("celery.beat").addFilter(_no_tick)
