@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from worker.rows import TEXTS, AnyRow, ClientRow, JobRow, text, to_hash
+from worker.rows import TEXTS, AnyRow, ClientRow, JobRow, to_hash
 from worker.verify.cells import shown
 from worker.verify.finding import Finding, Kind, Mend
 from worker.verify.snapshot import Snapshot, Stored
 
-_OF_COMMITS = frozenset({"run", "client", "version", "updated", "metrics", *TEXTS})
-"""What tells of commits rather than of events, and what is compared by itself."""
+_OF_COMMITS = frozenset({"run", "client", "version", "updated", "metrics", "dropped", *TEXTS})
+"""What tells of commits and recounts rather than of events, and what is compared by itself."""
 
 _RECOUNTED = "Z] recounted"
 """In every note that a recount makes: the log need not repeat what was mended."""
@@ -85,17 +85,20 @@ def _differences(snapshot: Snapshot, stored: Stored, given: AnyRow) -> list[Find
 
 
 def _texts(snapshot: Snapshot, row: AnyRow, given: AnyRow) -> Iterator[Finding]:
-    """Lines, without those of recounts: where there were any, a bound may have pushed others out."""
+    """Lines, without those of recounts. Of a text that has lost lines to its bound, as many of the newest as both have: a recount's line
+    pushes another out."""
     for name in TEXTS:
         kept, wanted = _own_lines(row, name), _own_lines(given, name)
-        if "notes" in (name,) and any(_RECOUNTED in line for line in row.notes) and row.dropped.get(name, 0):
-            continue
+        if row.dropped.get(name, 0) and given.dropped.get(name, 0):
+            both = min(len(kept), len(wanted))
+            kept, wanted = kept[-both:], wanted[-both:]
         if kept != wanted:
-            yield _finding(snapshot, given, Kind.REPLAY, name, shown(kept), shown(wanted))
+            yield _finding(snapshot, given, Kind.REPLAY, name, shown("\n".join(kept)), shown("\n".join(wanted)))
 
 
-def _own_lines(row: AnyRow, name: str) -> str:
-    return "\n".join(line for line in text(row, name).split("\n") if _RECOUNTED not in line)
+def _own_lines(row: AnyRow, name: str) -> list[str]:
+    lines: list[str] = getattr(row, name, [])
+    return [line for line in lines if _RECOUNTED not in line]
 
 
 def _finding(snapshot: Snapshot, row: AnyRow, kind: Kind, what: str, found: str, expected: str) -> Finding:

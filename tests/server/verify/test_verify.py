@@ -9,7 +9,7 @@ import pytest
 
 from contract import keys
 from worker.appending import append
-from worker.verify import State
+from worker.verify import State, repair
 
 from .conftest import QUIET, RUN, Flow, Seen
 
@@ -213,6 +213,31 @@ def test_runs_that_the_log_has_no_longer_are_named_with_the_reason(flow: Flow) -
     assert "trimmed" in lost.hint
     flow.settle()
     assert flow.total("Leads Processed") == 16, "what the job counts is not thrown away with the row"
+
+
+def test_a_run_that_a_trimmed_log_has_whole_is_compared(empty_flow: Flow) -> None:
+    flow = empty_flow
+    earlier = next(run for second in range(60) if flow.partition(run := f"250929-1200{second:02d}") == flow.partition())
+    at = datetime(2025, 9, 29, tzinfo=UTC)
+    append(flow.link, 4, type="job.started", run_id=earlier, data={}, source="/test", id="1", time=at)
+    flow.emit()
+    flow.settle()
+    log = keys.log(flow.partition())
+    flow.link.call("XTRIM", log, "MAXLEN", flow.link.call("XLEN", log) - 1)
+    report = flow.verify(replay=True)
+    assert report.findings == []
+    assert [remark.run for remark in report.remarks] == [earlier]
+    flow.write_metric("a", "Leads Processed", 11)
+    assert ("replay", RUN, "a") in flow.seen(replay=True, airtable=False)
+
+
+def test_rows_too_large_for_one_event_come_in_several(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair, "_MOST_BYTES", 1)
+    PLANTED["a run lost"][0](flow)
+    assert flow.verify(repair=True).left == []
+    flow.settle()
+    assert flow.reader.counters()["rows_rebuilt"] == 4
+    assert flow.verify(replay=True).findings == []
 
 
 def test_a_field_that_the_base_lacks_is_reported_once_and_the_others_are_compared(flow: Flow) -> None:
