@@ -18,7 +18,7 @@ class Fault:
     `status` answers with `status` (with `retry_after_s` as Retry-After if given), `reset` cuts the connection without an answer,
     `hang` never answers, `garbage` answers 200 with a body that is no JSON, `latency` waits `latency_ms` and goes on.
     `before` leaves the call unapplied (latency: applied late), `after` applies it first. `count` is how often it strikes, None
-    for ever; `method` and `path` (a part of the path) limit the calls it strikes.
+    for ever; `method` and `path` (a part of the path) limit the calls it strikes. `seed` throws the dice of all faults anew.
     """
 
     kind: Kind
@@ -30,6 +30,7 @@ class Fault:
     status: int = 503
     latency_ms: float = 0.0
     retry_after_s: int | None = None
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError or TypeError for a fault that cannot be made."""
@@ -52,6 +53,8 @@ class FaultBox:
 
     def add(self, fault: Fault) -> None:
         self._struck.append((fault, 0))
+        if fault.seed is not None:
+            self._dice.seed(fault.seed)
 
     def clear(self) -> None:
         self._struck.clear()

@@ -155,6 +155,12 @@ def flush_counters(base_id: str) -> str:
     return f"rt:{{air:{base_id}}}:counters"
 
 
+def flush_partial(base_id: str, table: str, column: str) -> str:
+    """SET `<partition>:<row ID>` of rows written without a column that the base lacks: written again once it is back. Written by flush
+    only; expires `retention_s` after its last addition, as those rows do."""
+    return f"rt:{{air:{base_id}}}:partial:{table}:{column}"
+
+
 def flush_dead(base_id: str) -> str:
     """STREAM of fields and rows Airtable refused (`reason`, `origin`, `letter`). Added by flush; bounded by `dead_letters`."""
     return f"rt:{{air:{base_id}}}:dead"

@@ -71,7 +71,8 @@ class _Flush:
         # Longer than the longest request, so that it can be renewed in time for the next.
         self._lease = Lease(link, keys.flush_lease(base_id), max(pace.lease_s, 2 * airtable.request_s + 2))
         self._tally = Tally(link, base_id)
-        self._letters = Letters(link, base_id, settings.dead_letters, self._tally)
+        recheck_s = pace.recheck_s if settings.airtable_calls_per_month is None else pace.recheck_paid_s
+        self._letters = Letters(link, settings, self._tally, recheck_s)
         self._drafter = Drafter(link, settings, registry)
         self._admission = Admission(settings, link, self._tally, airtable.request_s, pace)
         self._standstill = Standstill(settings, link, self._tally, pace)

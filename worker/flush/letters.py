@@ -12,11 +12,10 @@ import structlog
 from contract import keys
 from contract.errors import StoreRefused
 from contract.link import Link
+from contract.settings import Settings
 from worker.flush.drafts import Draft, Table, Unreadable
+from worker.flush.partial import Partial
 from worker.flush.tally import Tally
-
-RECHECK_S = 300.0
-"""How long a field that the base lacks is left out before it is tried again."""
 
 _ABSENT = "absent:"
 _SHOWN = 200
@@ -30,11 +29,14 @@ class Letters:
     Hash field `absent:<table>:<column>` -> s (Unix) when the base was last seen to lack the column or to refuse all its values.
     """
 
-    def __init__(self, link: Link, base_id: str, most: int, tally: Tally) -> None:
-        """`most`: dead letters kept; the oldest go first."""
+    def __init__(self, link: Link, settings: Settings, tally: Tally, recheck_s: float) -> None:
+        """`recheck_s`: how long a field that the base lacks is left out before it is tried again."""
+        base_id = settings.airtable_base_id or ""
         self._link = link
         self._base_id = base_id
-        self._most = most
+        self._most = settings.dead_letters
+        self._recheck_s = recheck_s
+        self._partial = Partial(link, base_id, settings.retention_s)
         self._tally = tally
         self._counters = keys.flush_counters(base_id)
         self._stale: set[tuple[Table, str]] = set()
@@ -47,10 +49,11 @@ class Letters:
         for name, seen in zip(stored[::2], stored[1::2], strict=True):
             if name.startswith(_ABSENT.encode()):
                 table, column = name.decode().removeprefix(_ABSENT).split(":", 1)
-                if time.time() - float(seen) < RECHECK_S:
+                if time.time() - float(seen) < self._recheck_s:
                     self.absent[table, column] = "the base lacks it"
                 else:
                     self._stale.add((table, column))
+                    self._partial.sample(table, column)
 
     def leave_out(self, draft: Draft, column: str, reason: str) -> None:
         """From now on `column` is not written. One dead letter as long as the column stays absent, and one report a flush."""
@@ -65,12 +68,16 @@ class Letters:
             self._tally.add("refused_fields")
             self._write(f"field left out of all rows: {reason}", draft, column)
 
-    def returned(self, draft: Draft) -> None:
-        """A draft was written: columns that were absent and are in it are back."""
+    def written(self, draft: Draft) -> None:
+        """A draft is in Airtable: columns that were absent and are in it are back, and what it lacks is remembered."""
+        for table, column in self.absent:
+            if table == draft.table and draft.fields.get(column) is not None:
+                self._partial.add(draft, column)
         for table, column in list(self._stale):
             if table == draft.table and column in draft.fields:
                 self._stale.discard((table, column))
                 self._link.call("HDEL", self._counters, f"{_ABSENT}{table}:{column}")
+                self._partial.restore(table, column)
                 _log.info("field is back", base=self._base_id, table=table, field=column)
 
     def refuse_field(self, draft: Draft, column: str, reason: str) -> None:

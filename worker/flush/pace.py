@@ -16,7 +16,8 @@ class Pace:
 
     `open_s`: how long nothing is sent once Airtable is away; it doubles up to `open_most_s`, short enough to be back a minute
     after Airtable is, or `open_most_paid_s` where calls are counted and a probe costs one. `refused_s` and `refused_most_s`: the same
-    once it refuses token, base or table for good.
+    once it refuses token, base or table for good. `recheck_s`, `recheck_paid_s`: how long a field that the base lacks is left out before it
+    is tried again.
     """
 
     quarantine_s: float = QUARANTINE_S
@@ -28,3 +29,5 @@ class Pace:
     open_most_paid_s: float = 600.0
     refused_s: float = 30.0
     refused_most_s: float = 600.0
+    recheck_s: float = 45.0
+    recheck_paid_s: float = 300.0

@@ -74,9 +74,9 @@ class Prepared:
     by_hand: tuple[Fault, ...]
 
 
-def check_base(settings: Settings, link: Link, registry: Registry) -> list[Fault]:
+def check_base(settings: Settings, link: Link, registry: Registry, *, pace: Pace | None = None) -> list[Fault]:
     """What the base lacks or has wrong; empty when all is well. One request, within the limit. Raises as `init_base`."""
-    with _schema(settings, link, registry) as schema:
+    with _schema(settings, link, registry, pace or Pace()) as schema:
         return schema.faults()
 
 
@@ -86,7 +86,7 @@ def init_base(settings: Settings, link: Link, registry: Registry, *, dry_run: bo
     Raises SettingsInvalid, AirtableRejected (the token may not change the schema), AirtableBusy (at the latest after two minutes),
     AirtableUnclear (run it again), StoreUnavailable, StoreRefused.
     """
-    with _schema(settings, link, registry) as schema:
+    with _schema(settings, link, registry, Pace()) as schema:
         return schema.prepare(dry_run)
 
 
@@ -97,10 +97,10 @@ def duration_formula(naming: TableNaming) -> str:
 
 
 @contextmanager
-def _schema(settings: Settings, link: Link, registry: Registry) -> Iterator[_Schema]:
-    with closing(Airtable(settings)) as airtable:
+def _schema(settings: Settings, link: Link, registry: Registry, pace: Pace) -> Iterator[_Schema]:
+    with closing(Airtable(settings, pace.lockout_s)) as airtable:
         try:
-            yield _Schema(settings, link, registry, airtable)
+            yield _Schema(settings, link, registry, airtable, pace)
         except TurnOver as error:
             raise AirtableBusy("Airtable's limit left no time for this: others are sending", _RETRY_S) from error
 
@@ -108,13 +108,13 @@ def _schema(settings: Settings, link: Link, registry: Registry) -> Iterator[_Sch
 class _Schema:
     """The schema as it should be, beside the base as it is."""
 
-    def __init__(self, settings: Settings, link: Link, registry: Registry, airtable: Airtable) -> None:
+    def __init__(self, settings: Settings, link: Link, registry: Registry, airtable: Airtable, pace: Pace) -> None:
         self._airtable = airtable
         base_id = settings.airtable_base_id or ""
         tally = Tally(link, base_id)
-        admission = Admission(settings, link, tally, airtable.request_s, Pace())
+        admission = Admission(settings, link, tally, airtable.request_s, pace)
         self._calls = Calls(admission, Turn(lambda: False, _PATIENCE_S), tally)
-        self._standstill = Standstill(settings, link, tally, Pace())
+        self._standstill = Standstill(settings, link, tally, pace)
         # A person asks: what was refused may be mended by now.
         admission.budget.lift()
         naming = load_naming(settings.metrics_file, registry)

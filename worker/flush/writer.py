@@ -83,7 +83,7 @@ class Writer:
         for draft, record_id in zip(drafts, record_ids, strict=True):
             if record_id != draft.known_id:
                 self._moved(draft)
-            self.letters.returned(draft)
+            self.letters.written(draft)
         dirty.sent(self.link, [_sent(draft, record_id) for draft, record_id in zip(drafts, record_ids, strict=True)])
         self.tally.add("rows_written", len(drafts))
         if any(draft.typecast for draft in drafts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +14,10 @@ from pyairtable import Api
 from contract import keys
 from contract.errors import AirtableRejected
 from contract.settings import load_settings
-from worker.flush import letters, mending
+from worker.flush import mending
 from worker.flush.airtable import Airtable
 
-from .conftest import FINISHED, RUN, TOKEN, World
+from .conftest import FAST, FINISHED, RUN, TOKEN, World
 
 
 def person(world: World, table: str = "Job Tracking") -> Any:
@@ -51,24 +52,26 @@ def test_a_field_that_the_base_lacks_is_left_out_once_for_all_rows(world: World)
     assert [json.loads(letter["origin"])["field"] for letter in world.letters()] == ["Errors"]
 
 
-def test_a_lacking_field_is_remembered_from_flush_to_flush_and_tried_again_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lacking_field_is_remembered_from_flush_to_flush_and_tried_again_later(world: World) -> None:
     alter(world, "Client Run Results", "Errors", name="Fehler")
     row = world.client("a", metrics={"Errors": 1})
+    other = world.client("b", metrics={"Errors": 2})
+    empty = world.client("c")
     world.flush()
     world.sandbox.reset_counters()
     world.change(row)
     assert world.flush().absent == ("client.Errors",)
     assert world.calls() == 1
 
-    monkeypatch.setattr(letters, "RECHECK_S", 0)
-    world.change(row)
-    assert world.flush().absent == ("client.Errors",), "still lacking"
+    at_once = replace(FAST, recheck_s=0)
+    assert world.flush(pace=at_once).absent == ("client.Errors",), "still lacking, though no row has changed"
     assert len(world.letters()) == 1, "one dead letter for as long as it lacks"
     alter(world, "Client Run Results", "Fehler", name="Errors")
-    world.change(row, metrics={"Errors": 3})
-    assert world.flush().absent == ()
-    assert world.clients()[row.row_id]["Errors"] == 3
+    assert world.flush(pace=at_once).absent == ()
+    written = world.clients()
+    assert [written[known.row_id].get("Errors") for known in (row, other, empty)] == [1, 2, None], "what was left out is made up for"
     assert world.link.call("HEXISTS", keys.flush_counters(world.base_id), "absent:client:Errors") == 0
+    assert world.link.call("EXISTS", keys.flush_partial(world.base_id, "client", "Errors")) == 0
 
 
 def test_one_poisoned_row_in_ten_loses_its_bad_field_only(world: World) -> None:

@@ -1,0 +1,35 @@
+"""One row in ten has a value that Airtable does not take."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from faults.airtable.person import Person
+from faults.airtable.place import place
+from faults.airtable.play import outcome, play
+from faults.airtable.rows import Rows
+
+NAME = "a poisoned row in a batch of ten"
+
+_COLUMN = "Client Name"
+
+
+def run(seed: int, seconds: float) -> dict[str, Any]:
+    """The column of the names has become a number, and one client in ten has a name."""
+    with place(seconds) as scene:
+        rows = Rows(scene.link, scene.settings.partitions, seed, jobs=2, clients=10)
+        person = Person(scene.remote)
+        person.rename_field("Client Run Results", _COLUMN, f"{_COLUMN} (old)")
+        person.table("Client Run Results").create_field(_COLUMN, "number", options={"precision": 0})
+        poisoned = {rows.clients[3].row_id, rows.clients[15].row_id}
+        for row in rows.clients:
+            row.name = "Seven" if row.row_id in poisoned else None
+        scene.start_senders("flush")
+        played = play(scene, rows, seconds, lambda _: None, lambda: None)
+        origins = [json.loads(letter["origin"]) for letter in scene.letters()]
+        others = [origin for origin in origins if origin["row"] not in poisoned or origin["field"] != _COLUMN]
+        wrong = [f"set aside without reason: {others}"] if others else []
+        if {origin["row"] for origin in origins} != poisoned:
+            wrong.append("not every poisoned row was set aside")
+        return outcome(NAME, seed, scene, rows, played, *wrong, without=[_COLUMN], letters=len(origins))

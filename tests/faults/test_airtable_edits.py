@@ -1,0 +1,11 @@
+"""People rename a field, delete rows, take an option away, double a row: told once, everything else flows, what can heal heals."""
+
+from __future__ import annotations
+
+from faults.airtable.edits import run
+
+
+def test_what_people_edit_is_told_once_and_heals_when_they_put_it_right() -> None:
+    found = run(seed=1, seconds=8)
+    assert found["ok"], found
+    assert found["details"]["letters"] == {"None": 1, "Errors": 1, "Status": 1}, "the doubled row, the field, the value"
