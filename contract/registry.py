@@ -63,12 +63,17 @@ class Registry:
         For client rows. A job's total is the sum of its clients' effective values, not the fallback over the job's own parts:
         one client may have reported what another one did not.
         """
-        effective = dict(metrics)
+        return {**metrics, **self.fallbacks(metrics)}
+
+    def fallbacks(self, metrics: Mapping[str, Value]) -> dict[str, Value]:
+        """Of a client row's metrics, the totals that were never reported, where their parts were."""
+        found: dict[str, Value] = {}
         for metric in self._with_fallback:
-            parts = [metrics[part] for part in metric.fallback if part in metrics]
-            if parts and metric.name not in metrics:
-                effective[metric.name] = exact_sum(parts)
-        return effective
+            if metric.name not in metrics:
+                parts = [metrics[part] for part in metric.fallback if part in metrics]
+                if parts:
+                    found[metric.name] = exact_sum(parts)
+        return found
 
 
 def load_registry(path: Path | None = None) -> Registry:

@@ -5,6 +5,7 @@ Messages carry no data, only "look at partition 3": losing one costs a second, a
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from celery import Celery
@@ -106,6 +107,9 @@ def _listen() -> None:
     if _bell is None:
         _bell = BellListener(load_settings(), lambda partition: consume.apply_async((partition,), expires=5, retry=False), consume)
         _bell.start()
+        # Rows and events hold no cycles: looking for some among them cost up to a third of the fold's time (docs/benchmarks.md).
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
 
 
 @worker_shutting_down.connect

@@ -6,13 +6,13 @@ growing texts have fields of their own, so that a commit writes only those that 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
-from msgspec import structs
 
 from contract.status import Status
 
@@ -124,9 +124,14 @@ def to_hash(row: AnyRow, texts: Collection[str] = TEXTS) -> dict[str, bytes]:
 
 
 def _state(row: AnyRow) -> bytes:
-    apart: dict[str, Any] = {name: [] for name in TEXTS if hasattr(row, name)}
-    small = structs.replace(row, **apart, other={})
-    return _encode({**row.other, **msgspec.to_builtins(small)}) if row.other else _encode(small)
+    small = copy.copy(row)
+    small.notes = []
+    if isinstance(small, ClientRow):
+        small.errors = small.progress = []
+    if not row.other:
+        return _encode(small)
+    small.other = {}
+    return _encode({**row.other, **msgspec.to_builtins(small)})
 
 
 def from_hash(fields: Mapping[bytes, bytes], decimals: Collection[str]) -> AnyRow:

@@ -11,6 +11,7 @@ from worker.fold.working import Working
 from worker.rows import AnyRow, ClientRow, JobRow
 
 # Plain texts compare faster than enum members, and this is the hot path.
+_UPDATED = EventType.METRICS_UPDATED.value
 _STARTED = EventType.CLIENT_STARTED.value
 _COMPLETIONS = frozenset({EventType.CLIENT_COMPLETED, EventType.JOB_COMPLETED})
 
@@ -29,7 +30,7 @@ def to_client(working: Working, row: ClientRow, event: Event) -> None:
         observe(working, row, event, data.metrics, as_total=False)
     if data.totals:
         observe(working, row, event, data.totals, as_total=True)
-    if data.totals or not working.rules.rated.isdisjoint(data.metrics):
+    if data.totals or (data.metrics and not working.rules.rated.isdisjoint(data.metrics)):
         warn(working, row)
     if data.skips:
         skip(working, row, event)
@@ -40,7 +41,8 @@ def to_client(working: Working, row: ClientRow, event: Event) -> None:
         progress = data.progress
         text = f"{progress.operation}: {progress.state}"
         working.line(row, "progress", f"{text} ({progress.text})" if progress.text else text)
-    _conclude(working, row, event)
+    if data.status is not None or event.type != _UPDATED:
+        _conclude(working, row, event)
 
 
 def to_job(working: Working, row: JobRow, event: Event) -> None:

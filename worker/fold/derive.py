@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import structs
 
-from contract.metrics import Aggregation
+from contract.metrics import Aggregation, Value
 from worker.fold.recount import recount
 from worker.fold.standing import client_status, job_status, with_error
 from worker.fold.working import Working
@@ -47,19 +48,40 @@ def _finish_client(working: Working, job: JobRow, row: ClientRow) -> None:
 
 
 def _roll_up(working: Working, job: JobRow, before: ClientRow | None, after: ClientRow) -> None:
-    if after.start is not None and after.end is not None:
-        job.start = after.start if job.start is None else min(job.start, after.start)
-        job.end = after.end if job.end is None else max(job.end, after.end)
+    start, end = after.start, after.end
+    if start is not None and (job.start is None or start < job.start):
+        job.start = start
+    if end is not None and (job.end is None or end > job.end):
+        job.end = end
     _count_client(job, before, after)
     registry = working.rules.registry
-    old = {} if before is None else registry.effective(before.metrics)
-    for name, value in registry.effective(after.metrics).items():
-        metric = registry.by_any_name.get(name)
-        if metric is None or metric.aggregation is Aggregation.LAST:
+    old: Mapping[str, Value] = {} if before is None else before.metrics
+    stood_in = registry.fallbacks(old)
+    stands_in = registry.fallbacks(after.metrics)
+    if stood_in.keys() - stands_in.keys():
+        # A total that was the sum of its parts has been reported now.
+        old = {**old, **stood_in}
+    _shift(working, job.metrics, old, after.metrics)
+    if stands_in:
+        _shift(working, job.metrics, stood_in, stands_in)
+
+
+def _shift(working: Working, totals: dict[str, Any], old: Mapping[str, Value], new: Mapping[str, Value]) -> None:
+    """Move a job's totals by what has changed in a client's values."""
+    whole = working.rules.whole
+    for name, value in new.items():
+        was = old.get(name)
+        if value == was:
             continue
-        total = job.metrics.get(name)
-        summed = metric.aggregation is Aggregation.SUM
-        job.metrics[name] = metric.shift(total, old.get(name), value) if summed else metric.merge(total, value)
+        if name in whole:
+            # Most metrics are whole numbers that add up: the rest takes the general way.
+            totals[name] = totals.get(name, 0) + value - (was or 0)
+            continue
+        metric = working.rules.registry.by_any_name.get(name)
+        if metric is not None and metric.aggregation is Aggregation.SUM:
+            totals[name] = metric.shift(totals.get(name), was, value)
+        elif metric is not None and metric.aggregation is not Aggregation.LAST:
+            totals[name] = metric.merge(totals.get(name), value)
 
 
 def _count_client(job: JobRow, before: ClientRow | None, after: ClientRow) -> None:

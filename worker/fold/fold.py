@@ -37,10 +37,13 @@ def fold(rules: Rules, known: Known, entries: Sequence[Entry]) -> Changes:
         working.received_ms = entry.received_ms
         working.changes.offset = entry.offset
         received = datetime.fromtimestamp(entry.received_ms / 1000, UTC)
+        folded = 0
         for event in entry.events:
             if _first_time(working, event):
+                folded += 1
                 working.at = received
                 _apply(working, event)
+        working.changes.counts["events"] += folded
     finish(working)
     return working.changes
 
@@ -54,11 +57,12 @@ def _first_time(working: Working, event: Event | Malformed) -> bool:
         mark = changes.marks.get(source)
         if mark is None:
             mark = working.known.marks.get(source, 0)
-        if number <= mark:
-            changes.counts["duplicates"] += 1
-            return False
-        if mark and number > mark + 1:
-            changes.counts["gaps"] += number - mark - 1
+        if number != mark + 1:
+            if number <= mark:
+                changes.counts["duplicates"] += 1
+                return False
+            if mark:
+                changes.counts["gaps"] += number - mark - 1
         changes.marks[source] = number
         return True
     digest = digest_of(event)
@@ -74,13 +78,12 @@ def _first_time(working: Working, event: Event | Malformed) -> bool:
 
 
 def _apply(working: Working, event: Event | Malformed) -> None:
-    changes = working.changes
-    changes.counts["events"] += 1
     if isinstance(event, Malformed):
         working.set_aside("event", event.reason, event, event.raw)
         return
     if event.time is not None:
-        working.at = event.time if event.time.tzinfo is UTC else event.time.astimezone(UTC)
+        at = event.time
+        working.at = at if at.tzinfo is UTC else at.astimezone(UTC)
     try:
         _dispatch(working, event)
     except EventRejected as error:

@@ -25,6 +25,7 @@ class Target(NamedTuple):
 class Rules:
     """The same for every fold of a partition. `id_bucket_ms`: how long a set of remembered identities is added to.
     `counters`: any name of a plain counter -> its display name. `rated`: names of metrics that are a rate's numerator.
+    `whole`: display names of whole numbers that add up.
     """
 
     registry: Registry
@@ -33,6 +34,7 @@ class Rules:
     id_bucket_ms: int = 86_400_000
     counters: dict[str, str] = field(init=False)
     rated: frozenset[str] = field(init=False)
+    whole: frozenset[str] = field(init=False)
     _targets: dict[str, Target | str] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -42,6 +44,7 @@ class Rules:
             for name, metric in self.registry.by_any_name.items()
             if metric.type == "integer" and metric.aggregation == "sum" and metric.minimum == 0 and not metric.clients
         }
+        self.whole = frozenset(m.name for m in self.registry.metrics if m.type == "integer" and m.aggregation == "sum")
         numerators = {rate.numerator for rate in self.registry.rates}
         self.rated = frozenset(name for name, metric in self.registry.by_any_name.items() if metric.name in numerators)
 

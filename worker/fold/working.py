@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -104,10 +103,12 @@ class Working:
 def _copied(row: AnyRow) -> AnyRow:
     """A copy whose mappings may be changed; growing texts are replaced by `line`, never changed in place."""
     twin = copy.copy(row)
-    for name in ("metrics", "stamps", "unknown", "dropped", "skips", "clients"):
-        value: dict[Any, Any] | None = getattr(twin, name, None)
-        if value:
-            setattr(twin, name, value.copy())
-        elif value is not None:
-            setattr(twin, name, {})
+    twin.metrics = row.metrics.copy()
+    twin.stamps = row.stamps.copy()
+    twin.unknown = row.unknown.copy()
+    twin.dropped = row.dropped.copy()
+    if isinstance(twin, ClientRow):
+        twin.skips = twin.skips.copy()
+    else:
+        twin.clients = twin.clients.copy()
     return twin

@@ -34,7 +34,10 @@ local key = 7
 for _, row in ipairs(changes.rows) do
   key = key + 1
   redis.call('HSET', KEYS[key], unpack(row[2]))
-  redis.call('PERSIST', KEYS[key])
+  if row[3] ~= '' or row[4] ~= '' then
+    -- Not for a mere sign of life of a finished row: nobody would let it expire again.
+    redis.call('PERSIST', KEYS[key])
+  end
   if row[3] == '' then
     redis.call('ZREM', KEYS[7], row[1])
   else
