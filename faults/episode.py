@@ -26,6 +26,7 @@ from faults.verdict import RECOVER_S
 from worker.store.reader import Reader
 
 _TEND_S = 0.05
+_FOLDED_S = 15.0
 _PATIENCE_S = 110.0
 """How long the system may take to be at rest before it is reckoned all the same: longer than it should, to see by how much."""
 
@@ -48,6 +49,12 @@ class Scene:
             self.crew.tend()
             time.sleep(min(_TEND_S, left))
 
+    def pause_until_folded(self, link: Link) -> None:
+        """Let it go on until the log is folded, for a few seconds at most. Raises StoreUnavailable, StoreRefused."""
+        until = time.monotonic() + _FOLDED_S
+        while Reader(link, self.settings.partitions, load_registry()).backlog() and time.monotonic() < until:
+            self.pause(_TEND_S)
+
     def at_rest(self, link: Link) -> bool:
         """Whether all producers have delivered everything, and all of it is folded."""
         self.crew.tend()
@@ -64,12 +71,13 @@ def scene(
     *,
     seed: int,
     workers: int = 1,
+    producers: int = 2,
     rate: float = 300,
     extra: Sequence[str] = (),
     through: Callable[[EmbeddedValkey], str] | None = None,
     **chosen: Any,
 ) -> Iterator[Scene]:
-    """Two producers that emit `rate` events a second each, `workers` Celery workers. `chosen`: settings of all of them. `extra`: lines of
+    """`producers` processes that emit `rate` events a second each, `workers` Celery workers. `chosen`: settings of all of them. `extra`: lines of
     the server's configuration. `through`: makes the URL that the producers use, instead of the server's own."""
     with ExitStack() as exits:
         folder = Path(exits.enter_context(TemporaryDirectory(prefix="runtally-fault-")))
@@ -79,7 +87,7 @@ def scene(
         if through is not None:
             environment["RUNTALLY_REDIS_URL"] = through(server)
         crew = exits.enter_context(Crew(settings, folder, workers))
-        load = exits.enter_context(Load(environment, seed=seed, rate=rate))
+        load = exits.enter_context(Load(environment, seed=seed, producers=producers, rate=rate))
         yield Scene(server, settings, crew, load, exits.enter_context(Progress(settings)))
 
 
@@ -102,7 +110,7 @@ def play(name: str, place: Scene, breaking: Callable[[Scene], None], *, seed: in
 def _verdict(name: str, place: Scene, found: Reckoning, answers: list[Answer], recovered_s: float) -> dict[str, Any]:
     raised = [text for answer in answers for text in answer.raised]
     pending = sum(answer.pending for answer in answers)
-    details = place.notes | _details(place, answers)
+    details = place.notes | _details(place, found, answers)
     if not found.clean:
         details["differences"] = found.told
     if raised or pending:
@@ -121,7 +129,7 @@ def _verdict(name: str, place: Scene, found: Reckoning, answers: list[Answer], r
     }
 
 
-def _details(place: Scene, answers: list[Answer]) -> dict[str, Any]:
+def _details(place: Scene, found: Reckoning, answers: list[Answer]) -> dict[str, Any]:
     counters: Counter[str] = Counter()
     for answer in answers:
         counters.update(answer.counters)
@@ -129,8 +137,20 @@ def _details(place: Scene, answers: list[Answer]) -> dict[str, Any]:
     details |= {
         name: counters[name] for name in sorted(counters) if name in ("resent", "spooled", "failed_rounds") or name.startswith("dropped")
     }
+    details |= {"repeats_dropped": found.repeats} if found.repeats else {}
+    details |= _emit_us(answers)
     if place.crew.deaths:
         details["worker_deaths"] = place.crew.deaths
     if refused := place.crew.log().count("commit refused"):
         details["commits_refused"] = refused
     return details
+
+
+def _emit_us(answers: list[Answer]) -> dict[str, Any]:
+    """What a call of emit cost while Redis was away, and before, at the slower producer; nothing where it was not away."""
+    before, away = (
+        max((answer.emit_us[phase]["p99"] for answer in answers if phase in answer.emit_us), default=0) for phase in ("before", "away")
+    )
+    if not before or not away:
+        return {}
+    return {"emit_p99_before_us": round(before, 1), "emit_p99_away_us": round(away, 1), "emit_p99_ratio": round(away / before, 2)}

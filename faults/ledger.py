@@ -21,12 +21,13 @@ _TOLD = 5
 @dataclass
 class Reckoning:
     """`lost`, `doubled`: events. `corrupt`: what else differs from plain addition and from one fold of the whole log, `stale`: log entries
-    not folded, both in number; `told`: the first of it in words."""
+    not folded, both in number; `repeats`: events that came again and were not counted; `told`: the first of what differs, in words."""
 
     lost: int
     doubled: int
     corrupt: int
     stale: int
+    repeats: int
     told: list[str] = field(default_factory=list)
 
     @property
@@ -54,9 +55,10 @@ def reckon(settings: Settings, workload: Workload) -> Reckoning:
     try:
         found = balance(link, settings, registry, workload)
         apart = differences(rows_of(link, settings, registry, workload), folded(link, settings, registry))
-        stale = Reader(link, settings.partitions, registry).backlog()
+        reader = Reader(link, settings.partitions, registry)
+        stale, repeats = reader.backlog(), reader.counters().get("duplicates", 0)
     finally:
         link.close()
     # A row with an event too few or too many has the wrong sums as well: that is told once.
     corrupt = len(apart) + (0 if found.lost or found.doubled else len(found.faults))
-    return Reckoning(found.lost, found.doubled, corrupt, stale, [*found.faults[:_TOLD], *apart[:_TOLD]])
+    return Reckoning(found.lost, found.doubled, corrupt, stale, repeats, [*found.faults[:_TOLD], *apart[:_TOLD]])

@@ -1,7 +1,8 @@
 """A producer of the fault suite: emits events at a pace until its stdin ends, delivers the rest, and writes what it was told.
 
 Arguments: its name, the seed, events a second. It says `ready` after a first delivered event. Each line on stdin is the name of the
-phase that begins. The answer is JSON, see `Answer`. An event that `emit` did not take is not in the books.
+phase that begins; in the phase `quiet` it emits nothing. The answer is JSON, see `Answer`. An event that `emit` did not take is not in
+the books.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ def main() -> None:
     listener.start()
     due = time.monotonic()
     while not listener.over.wait(max(0.0, due - time.monotonic())):
-        books.emit(listener.phase)
+        if listener.phase != "quiet":
+            books.emit(listener.phase)
         # What the machine was too slow for is not made up for in a burst.
         due = max(due + 1 / rate, time.monotonic() - 0.1)
     sys.stdout.buffer.write(msgspec.json.encode(books.close()))

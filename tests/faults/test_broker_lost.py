@@ -22,7 +22,7 @@ def test_events_are_counted_once_while_the_broker_is_emptied_again_and_again() -
             place.pause(0.1)
         link.close()
 
-    with scene(seed=SEED) as place:
+    with scene(seed=SEED, producers=1) as place:
         verdict: dict[str, Any] = play("broker lost", place, breaking, seed=SEED)
     assert verdict["ok"], verdict
     assert sum(deleted) > 0, "there was nothing to lose"

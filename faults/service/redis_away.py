@@ -1,0 +1,31 @@
+"""Redis away for `seconds` under load: producers go on emitting, into their spool, and what that costs a call is measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from faults.episode import Scene, play, scene
+
+NAME = "redis-away"
+BUFFER_EVENTS = 1_000
+"""Small, so that the spool is needed after a few seconds."""
+
+_BEFORE_S = (3.0, 20.0)
+_LONGEST_S = 600.0
+
+
+def run(seed: int, seconds: float) -> dict[str, Any]:
+    """The verdict after Redis was away for `seconds`, ten minutes at most. `emit_p99_…_us`: of the slower producer."""
+    with scene(seed=seed, buffer_events=BUFFER_EVENTS) as place:
+        return play(NAME, place, lambda place: go_away(place, min(seconds, _LONGEST_S)), seed=seed)
+
+
+def go_away(place: Scene, seconds: float) -> None:
+    """A while of health, `seconds` without Redis, then it is back."""
+    place.pause(min(max(seconds / 2, _BEFORE_S[0]), _BEFORE_S[1]))
+    place.load.phase("away")
+    place.server.kill()
+    place.pause(seconds)
+    place.server.restart()
+    place.load.phase("after")
+    place.notes["away_s"] = seconds
