@@ -1,0 +1,122 @@
+"""What goes wrong by itself: Redis crashes or fails over, processes freeze, die or fork, a person deletes a record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulation.actors import Actor
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+
+_MOST_PUBLISHERS = 4
+
+
+class Shelter:
+    """Flushers that have sent what they may not see the answer to, and have not yet told Redis so.
+
+    An open fault of the flush (docs/simulation.md): when such a flusher dies or loses Redis, or Redis loses what it was told, nobody
+    knows that these rows have to wait. Unless `active` is False they are spared that.
+    """
+
+    def __init__(self, active: bool) -> None:
+        self.active = active
+        self._inside: set[str] = set()
+
+    def enter(self, actor: Actor) -> None:
+        """It sends."""
+        if self.active:
+            self._inside.add(actor.name)
+
+    def leave(self, actor: Actor) -> None:
+        """Redis knows, or there is nothing to know."""
+        self._inside.discard(actor.name)
+
+    def holds(self, actor: Actor) -> bool:
+        """Whether it is to be spared."""
+        return actor.name in self._inside
+
+    def __bool__(self) -> bool:
+        return bool(self._inside)
+
+
+class Faults:
+    """Decides at each step. `losses`: how many writes were lost. `beyond`: whether some were that the level did not promise to keep."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.losses = 0
+        self.beyond = False
+
+    def happen(self) -> None:
+        """Perhaps one fault of each kind."""
+        world, mix = self._world, self._world.mix
+        chance = world.rng.random
+        if mix.p_crash and chance() < mix.p_crash and not world.shelter:
+            self.crash()
+        if mix.p_failover and chance() < mix.p_failover and not world.shelter:
+            self.fail_over()
+        if mix.p_freeze and chance() < mix.p_freeze:
+            self.freeze()
+        if mix.p_kill and chance() < mix.p_kill:
+            self.kill()
+        if mix.p_fork and chance() < mix.p_fork:
+            self.fork()
+        if mix.p_deleted and chance() < mix.p_deleted:
+            world.airtable.delete_one(world.rng)
+
+    def cease(self) -> None:
+        """From now on nothing goes wrong: who is frozen wakes."""
+        self._world.note("faults end")
+        for actor in self._world.actors:
+            actor.frozen_until_s = 0.0
+
+    def crash(self) -> None:
+        """Redis ends and comes back with what was on its disk, and perhaps a little more."""
+        world, redis = self._world, self._world.redis
+        self._lose(redis.fsynced, covered=world.mix.level == "fsynced", what="crash")
+        world.redis_up_s = world.now_s + world.rng.choice((0.1, 2.0, 20.0))
+
+    def fail_over(self) -> None:
+        """The replica takes over with what it has, and with its own clock, which is behind."""
+        world, redis = self._world, self._world.redis
+        self._lose(redis.replicated, covered=world.mix.level == "replicated", what="failover")
+        redis.skew_s -= world.rng.choice((0.0, 0.5, 5.0, 20.0))
+        world.redis_up_s = world.now_s + world.rng.choice((0.0, 1.0))
+
+    def _lose(self, kept: int, *, covered: bool, what: str) -> None:
+        world = self._world
+        lost = world.redis.lose(world.rng.randint(kept, world.redis.position))
+        world.note(f"Redis: {what}, {lost} writes lost")
+        self.losses += lost
+        self.beyond = self.beyond or (lost > 0 and not covered)
+
+    def freeze(self, actor: Actor | None = None) -> None:
+        """A process (or any) stands still, perhaps for longer than its lease."""
+        actor = actor or self._somebody()
+        actor.frozen_until_s = self._world.now_s + self._world.rng.choice((0.5, 12.0, 70.0, 150.0))
+        self._world.note(f"{actor.name} freezes until {actor.frozen_until_s - self._world.now_s:.0f}s later")
+
+    def kill(self) -> None:
+        """A process is killed; who supervises it starts another."""
+        actor = self._somebody()
+        if self._world.shelter.holds(actor):
+            return
+        self._world.note(f"{actor.name} is killed")
+        actor.doomed = True
+        actor.wake_s = actor.frozen_until_s = 0.0
+        actor.supervised()
+
+    def fork(self) -> None:
+        """A producer forks: the child begins with nothing in hand and a source of its own, the parent goes on."""
+        parents = [actor for actor in self._world.actors if actor.alive and not actor.doomed and actor.role == "publisher"]
+        if 0 < len(parents) < _MOST_PUBLISHERS:
+            self._world.note(f"{parents[0].name} forks")
+            parents[0].supervised()
+
+    def _somebody(self) -> Actor:
+        """Mostly somebody who is in the midst of something."""
+        alive = [actor for actor in self._world.actors if actor.alive and not actor.doomed]
+        busy = [actor for actor in alive if actor.busy]
+        return self._world.rng.choice(busy if busy and self._world.rng.random() < 0.8 else alive)

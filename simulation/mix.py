@@ -1,0 +1,91 @@
+"""What a schedule is made of, drawn from its seed: each schedule has some faults and not others, so that each gets its chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+
+LEVELS = ("appended", "fsynced", "replicated")
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """`p_…`: chance at each step, or for `p_cut`, `p_refused` and the Airtable ones at each request.
+
+    Without a flusher a schedule is about the log and the rows alone. `step_s`: how long a step takes at most; `tempo_s`: how long
+    actors pause. `fsync_s`: how often Redis' disk keeps up; `p_replicate`: how often its replica does. `noisy_steps`: after these
+    faults end and everything has to come to rest.
+    """
+
+    level: str
+    partitions: int
+    workers: int
+    flushers: int
+    publishers: int
+    events: int
+    sweeper: bool
+    step_s: float
+    tempo_s: float
+    flush_pause_s: float
+    noisy_steps: int
+    grain_ms: int
+    fsync_s: float
+    p_replicate: float
+    p_cut: float
+    p_refused: float
+    p_crash: float
+    p_failover: float
+    p_freeze: float
+    p_kill: float
+    p_fork: float
+    p_busy: float
+    p_unclear: float
+    p_deleted: float
+
+
+def draw(rng: Random) -> Mix:
+    """The mix of one schedule."""
+
+    def sometimes(share: float, *values: float) -> float:
+        chosen = rng.choice(values)
+        return chosen if rng.random() < share else 0.0
+
+    level = rng.choice(LEVELS)
+    # Mostly the losses that the level promises to survive; now and then others, after which only "never twice" is promised.
+    beyond = rng.random() < 0.1
+    return Mix(
+        level=level,
+        partitions=rng.choice((1, 1, 1, 2)),
+        workers=rng.choice((1, 2, 2, 3)),
+        flushers=rng.choice((0, 0, 1, 2, 2)),
+        publishers=rng.choice((1, 1, 2)),
+        events=rng.randrange(4, 26),
+        sweeper=rng.random() < 0.2,
+        step_s=rng.choice((0.02, 0.2, 1.0)),
+        tempo_s=rng.choice((0.02, 0.2, 2.0, 10.0)),
+        flush_pause_s=rng.choice((1.0, 5.0, 30.0)),
+        noisy_steps=rng.randrange(60, 260),
+        grain_ms=rng.choice((1, 100, 1_000, 10_000)),
+        fsync_s=rng.choice((1.0, 10.0, 100.0)),
+        p_replicate=rng.choice((0.2, 0.02)),
+        p_cut=sometimes(0.7, 0.01, 0.05, 0.2),
+        p_refused=sometimes(0.2, 0.05, 0.3),
+        p_crash=sometimes(0.6, 0.01, 0.05) if level == "fsynced" or beyond else 0.0,
+        p_failover=sometimes(0.6, 0.01, 0.05) if level == "replicated" or beyond else 0.0,
+        p_freeze=sometimes(0.6, 0.01, 0.04),
+        p_kill=sometimes(0.5, 0.005, 0.03),
+        p_fork=sometimes(0.3, 0.02),
+        p_busy=sometimes(0.3, 0.1, 0.4),
+        p_unclear=sometimes(0.5, 0.1, 0.4),
+        p_deleted=sometimes(0.2, 0.01),
+    )
+
+
+def flush_focus(mix: Mix) -> Mix:
+    """The same, with Airtable's answers often unseen and flushers often in trouble."""
+    return replace(mix, flushers=2, flush_pause_s=1.0, step_s=0.2, p_busy=0.0, p_unclear=0.4, p_kill=0.02, p_cut=max(mix.p_cut, 0.05))
+
+
+FOCUSES: dict[str, Callable[[Mix], Mix]] = {"all": lambda mix: mix, "flush": flush_focus}
+"""Name -> what it makes of a mix."""

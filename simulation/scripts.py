@@ -1,0 +1,247 @@
+"""The Lua scripts as Python, with the contracts that their headers give. Found by the digest of the text in worker/store/lua.
+
+A script that has no model is refused by name; one that changes has to be changed here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha1
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import worker.store
+from simulation.redis_model import Hash, RedisModel, Stream, Zset, new_hash
+
+Keys = list[str]
+Args = list[bytes]
+_FOLDER = Path(worker.store.__file__).parent / "lua"
+_NAMES = {sha1(path.read_bytes(), usedforsecurity=False).hexdigest().encode(): path.stem for path in _FOLDER.glob("*.lua")}
+_unpack = msgspec.msgpack.Decoder().decode
+
+
+def run_script(redis: RedisModel, verb: str, script: bytes, keys: Keys, args: Args) -> Any:
+    """What the script returns. `script`: its digest, for this model never forgets one."""
+    assert verb == "EVALSHA"
+    name = _NAMES.get(script, "")
+    if name not in MODELS:
+        raise NotImplementedError(f"simulation/scripts.py has no model of {name or script!r}")
+    return MODELS[name](redis, keys, args)
+
+
+def script_name(digest: str) -> str:
+    """The script that has this digest."""
+    return _NAMES.get(digest.encode(), digest)
+
+
+def _text(redis: RedisModel, key: str) -> bytes | None:
+    return redis.get(key, bytes)
+
+
+def commit(redis: RedisModel, keys: Keys, args: Args) -> int:
+    stored = (redis.get(keys[0], dict) or {}).get(b"offset", b"0-0")
+    if stored != args[0]:
+        return 0
+    changes = _unpack(args[3])
+    state = redis.change(keys[0], new_hash)
+    state[b"offset"], state[b"folded_ms"] = args[1], args[2]
+    for name, count in _pairs(changes["counts"]):
+        state[name] = b"%d" % (int(state.get(name, 0)) + int(count))
+    rest = iter(keys[7:])
+    dirty, open_rows = redis.change(keys[4], Zset), redis.change(keys[6], Zset)
+    for row_id, fields, seen_ms, mark in changes["rows"]:
+        key, member = next(rest), row_id.encode()
+        redis.change(key, new_hash).update(_pairs(fields))
+        redis.persist(key)
+        if seen_ms == "":
+            open_rows.pop(member, None)
+        else:
+            open_rows[member] = float(seen_ms)
+        if mark:
+            dirty.setdefault(member, 0.0)
+    for ttl_s, *digests in changes["ids"]:
+        key = next(rest)
+        redis.change(key, set).update(digest.encode() for digest in digests)
+        redis.expire(key, int(ttl_s) * 1000)
+    for clients in changes["clients"]:
+        key = next(rest)
+        redis.change(key, set).update(client.encode() for client in clients)
+        redis.persist(key)
+    redis.change(keys[1], new_hash).update(_pairs(changes["marks"]))
+    for publisher, _ in _pairs(changes["marks"]):
+        redis.change(keys[2], Zset)[publisher] = float(args[2])
+    for ms, run in _pairs(changes["runs"]):
+        redis.change(keys[3], Zset)[run] = float(ms)
+    for letter in changes["letters"]:
+        dead = redis.change(keys[5], Stream)
+        dead.last = (dead.last[0], dead.last[1] + 1)
+        dead.entries.append((dead.last, [part.encode() for part in letter]))
+    return 1
+
+
+def _pairs(flat: list[str]) -> list[tuple[bytes, bytes]]:
+    texts = [text.encode() for text in flat]
+    return list(zip(texts[::2], texts[1::2], strict=True))
+
+
+def sent(redis: RedisModel, keys: Keys, args: Args) -> int:
+    row_id, version, record, keep_s = args
+    if redis.get(keys[0], dict) is None:
+        redis.change(keys[1], Zset).pop(row_id, None)
+        return -1
+    row: Hash = redis.change(keys[0], new_hash)
+    if record:
+        row[b"record"], row[b"sent_v"], row[b"sent_ms"] = record, version, b"%d" % redis.now_ms()
+    if row.get(b"v", b"") != version:
+        return 0
+    redis.change(keys[1], Zset).pop(row_id, None)
+    for key in (keys[0], *keys[2:]):
+        if int(keep_s) > 0:
+            redis.expire(key, int(keep_s) * 1000)
+    return 1
+
+
+def dirty_defer(redis: RedisModel, keys: Keys, args: Args) -> int:
+    wait_until = redis.now_ms() + int(args[1])
+    redis.change(keys[0], Zset)[args[0]] = float(wait_until)
+    return wait_until
+
+
+def dirty_release(redis: RedisModel, keys: Keys, args: Args) -> int:
+    if (redis.get(keys[0], Zset) or Zset()).get(args[0]) != float(args[1]):
+        return 0
+    redis.change(keys[0], Zset)[args[0]] = 0.0
+    return 1
+
+
+def dirty_mark(redis: RedisModel, keys: Keys, args: Args) -> int:
+    if not redis.persist(keys[0]) and redis.get(keys[0], dict) is None:
+        return 0
+    redis.change(keys[1], Zset).setdefault(args[0], 0.0)
+    return 1
+
+
+def lease_take(redis: RedisModel, keys: Keys, args: Args) -> int:
+    if _text(redis, keys[0]) is not None:
+        return 0
+    redis.put(keys[0], args[0])
+    redis.expire(keys[0], int(args[1]))
+    return 1
+
+
+def lease_renew(redis: RedisModel, keys: Keys, args: Args) -> int:
+    if _text(redis, keys[0]) != args[0]:
+        return 0
+    redis.expire(keys[0], int(args[1]))
+    return 1
+
+
+def lease_release(redis: RedisModel, keys: Keys, args: Args) -> int:
+    if _text(redis, keys[0]) != args[0]:
+        return 0
+    redis.delete(keys[0])
+    return 1
+
+
+def limit_take(redis: RedisModel, keys: Keys, args: Args) -> int:
+    ticket, places, span_ms = args[0], int(args[1]), int(args[2])
+    now = redis.now_ms()
+    if ticket in (redis.get(keys[0], Zset) or ()):
+        return 0
+    if _text(redis, keys[1]) is not None:
+        return redis.ends_ms[keys[1]] - now + 1
+    held = redis.change(keys[0], Zset)
+    for token, until in list(held.items()):
+        if until > now + span_ms:
+            held[token] = float(now + span_ms)
+        elif until <= now:
+            del held[token]
+    if len(held) >= places:
+        return max(1, int(min(held.values())) - now)
+    held[ticket] = float(now + span_ms)
+    redis.expire(keys[0], span_ms * 2)
+    for key in keys[2:]:
+        counters = redis.change(key, new_hash)
+        counters[b"calls"] = b"%d" % (int(counters.get(b"calls", 0)) + 1)
+    return 0
+
+
+def wire_take(redis: RedisModel, keys: Keys, args: Args) -> int:
+    ticket, longest_ms, turn_ms = args
+    holder, first = _text(redis, keys[0]), _text(redis, keys[1])
+    if holder == ticket:
+        return 1
+    if holder is not None or first not in (None, ticket):
+        if first in (None, ticket):
+            redis.put(keys[1], ticket)
+            redis.expire(keys[1], int(turn_ms))
+        return 0
+    redis.delete(keys[1])
+    redis.put(keys[0], ticket)
+    redis.expire(keys[0], int(longest_ms))
+    return 1
+
+
+def breaker_tell(redis: RedisModel, keys: Keys, args: Args) -> int:
+    kind, after, first_ms, most_ms = args[0], int(args[1]), int(args[2]), int(args[3])
+    told: Hash = redis.get(keys[0], dict) or {}
+    if not kind:
+        redis.delete(keys[0])
+        redis.delete(keys[1])
+        return 2 * (b"opened_ms" in told)
+    if _text(redis, keys[1]) is not None:
+        return 0
+    breaker: Hash = redis.change(keys[0], new_hash)
+    redis.expire(keys[0], 86_400_000)
+    opens, span_ms = 0, int(breaker.get(b"span_ms", 0))
+    if span_ms > 0:
+        span_ms = min(2 * span_ms, most_ms)
+    else:
+        breaker[kind] = b"%d" % (int(breaker.get(kind, 0)) + 1)
+        if int(breaker[kind]) < after:
+            return 0
+        breaker[b"opened_ms"] = b"%d" % redis.now_ms()
+        opens, span_ms = 1, min(first_ms, most_ms)
+    breaker[b"span_ms"], breaker[b"kind"] = b"%d" % span_ms, kind
+    redis.put(keys[1], kind)
+    redis.expire(keys[1], span_ms)
+    return opens
+
+
+def limit_done(redis: RedisModel, keys: Keys, args: Args) -> int:
+    if args[0] not in (redis.get(keys[0], Zset) or ()):
+        return 0
+    redis.change(keys[0], Zset)[args[0]] = float(redis.now_ms() + int(args[1]) + 1)
+    return 1
+
+
+def limit_close(redis: RedisModel, keys: Keys, args: Args) -> int:
+    now, span_ms = redis.now_ms(), int(args[0])
+    if _text(redis, keys[0]) is not None and redis.ends_ms[keys[0]] - now >= span_ms:
+        return redis.ends_ms[keys[0]] - now
+    redis.put(keys[0], b"%d" % (now + span_ms))
+    redis.expire(keys[0], span_ms)
+    return span_ms
+
+
+MODELS: dict[str, Callable[[RedisModel, Keys, Args], int]] = {
+    model.__name__: model
+    for model in (
+        commit,
+        sent,
+        dirty_defer,
+        dirty_release,
+        dirty_mark,
+        lease_take,
+        lease_renew,
+        lease_release,
+        limit_take,
+        limit_done,
+        limit_close,
+        wire_take,
+        breaker_tell,
+    )
+}
+"""Script name -> its model. Mutations replace some."""
