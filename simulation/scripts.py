@@ -1,6 +1,6 @@
 """The Lua scripts as Python, with the contracts that their headers give. Found by the digest of the text in worker/store/lua.
 
-A script that has no model is refused by name; one that changes has to be changed here too.
+tests/simulation compares each with its script on a real server: one that changes has to be changed here too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from simulation.redis_model import Hash, RedisModel, Stream, Zset, new_hash
 Keys = list[str]
 Args = list[bytes]
 _FOLDER = Path(worker.store.__file__).parent / "lua"
-_NAMES = {sha1(path.read_bytes(), usedforsecurity=False).hexdigest().encode(): path.stem for path in _FOLDER.glob("*.lua")}
+
+
+def script_files() -> list[Path]:
+    """The scripts as they are shipped."""
+    return sorted(_FOLDER.glob("*.lua"))
+
+
+_NAMES = {sha1(path.read_bytes(), usedforsecurity=False).hexdigest().encode(): path.stem for path in script_files()}
 _unpack = msgspec.msgpack.Decoder().decode
 
 
