@@ -43,6 +43,7 @@ class Admission:
         base_id = settings.airtable_base_id or ""
         self._tally = tally
         self.request_s = request_s
+        self._lands_s = pace.quarantine_s
         self.budget = Budget(link, base_id, settings.airtable_calls_per_month)
         most_s = pace.open_most_paid_s if self.budget.limited else pace.open_most_s
         self._breaker = Breaker(link, base_id, "away", Spans(pace.open_after, pace.open_s, most_s), tally)
@@ -100,6 +101,7 @@ class Admission:
                 self._breaker.answered()
         if isinstance(error, Unanswered):
             # It may still arrive, so its place stays taken; but nobody waits for it.
+            self._limiter.lost(ticket, self._lands_s)
             self._wire.release(ticket)
         else:
             self._over(ticket)

@@ -59,6 +59,10 @@ class Limiter:
         """The answer was seen, whatever it said. Not to be called when none was: the request may still arrive."""
         _DONE.run(self._link, [keys.limiter(self._base_id)], [ticket, _WINDOW_MS + _MARGIN_MS])
 
+    def lost(self, ticket: str, lands_s: float) -> None:
+        """No answer came and nobody waits for one: the request may still arrive within `lands_s` from now."""
+        _DONE.run(self._link, [keys.limiter(self._base_id)], [ticket, int(lands_s * 1000) + _MARGIN_MS])
+
     def close(self, span_s: float) -> None:
         """After a 429: nobody sends to this base for `span_s`, counted from now."""
         _CLOSE.run(self._link, [keys.limiter_closed(self._base_id)], [int(span_s * 1000) + _MARGIN_MS])
