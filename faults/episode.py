@@ -26,7 +26,7 @@ from faults.verdict import RECOVER_S
 from worker.store.reader import Reader
 
 _TEND_S = 0.05
-_FOLDED_S = 15.0
+_REACHED_S = 15.0
 _PATIENCE_S = 110.0
 """How long the system may take to be at rest before it is reckoned all the same: longer than it should, to see by how much."""
 
@@ -49,10 +49,10 @@ class Scene:
             self.crew.tend()
             time.sleep(min(_TEND_S, left))
 
-    def pause_until_folded(self, link: Link) -> None:
-        """Let it go on until the log is folded, for a few seconds at most. Raises StoreUnavailable, StoreRefused."""
-        until = time.monotonic() + _FOLDED_S
-        while Reader(link, self.settings.partitions, load_registry()).backlog() and time.monotonic() < until:
+    def pause_until(self, reached: Callable[[], bool]) -> None:
+        """Let it go on until something holds, for a few seconds at most."""
+        until = time.monotonic() + _REACHED_S
+        while not reached() and time.monotonic() < until:
             self.pause(_TEND_S)
 
     def at_rest(self, link: Link) -> bool:
@@ -77,8 +77,10 @@ def scene(
     through: Callable[[EmbeddedValkey], str] | None = None,
     **chosen: Any,
 ) -> Iterator[Scene]:
-    """`producers` processes that emit `rate` events a second each, `workers` Celery workers. `chosen`: settings of all of them. `extra`: lines of
-    the server's configuration. `through`: makes the URL that the producers use, instead of the server's own."""
+    """`producers` processes that emit `rate` events a second each, `workers` Celery workers.
+
+    `chosen`: settings of all of them. `extra`: lines of the server's configuration. `through`: makes the URL that the producers use,
+    instead of the server's own."""
     with ExitStack() as exits:
         folder = Path(exits.enter_context(TemporaryDirectory(prefix="runtally-fault-")))
         server = exits.enter_context(EmbeddedValkey(extra=extra))

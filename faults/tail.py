@@ -7,19 +7,22 @@ from then on), the size of the append-only file is noted, and after the kill the
 from __future__ import annotations
 
 import os
-import random
 from pathlib import Path
 
 from contract.link import Link
+from contract.registry import load_registry
 from embedded import EmbeddedValkey
 from faults.episode import Scene
+from worker.store.reader import Reader
 
 KEEP_ONE_FILE = "auto-aof-rewrite-percentage 0"
 """A line of the server's configuration that this needs: a rewritten file would hold the tail under another name."""
 
+_LEAST_BYTES = 20_000
 
-def lose_tail(place: Scene, rng: random.Random, *, tail_s: float, quiet: bool) -> int:
-    """Redis dies and comes back without a part of what it was told in the last `tail_s`; how many bytes are gone.
+
+def lose_tail(place: Scene, *, tail_s: float, share: float, quiet: bool) -> int:
+    """Redis dies and comes back without the last `share` of what it was told in `tail_s` or somewhat more; how many bytes are gone.
 
     `quiet`: producers and workers are idle when it dies, their connections open and what they hold in memory folded."""
     link = Link(place.server.url, name="runtally-faults")
@@ -29,12 +32,15 @@ def lose_tail(place: Scene, rng: random.Random, *, tail_s: float, quiet: bool) -
     # Measured after the switch, so that no fsync still under way reaches beyond it.
     kept_bytes = file.stat().st_size
     place.pause(tail_s)
+    # After the fault before, producers may only just be coming back.
+    place.pause_until(lambda: file.stat().st_size > kept_bytes + _LEAST_BYTES)
     if quiet:
         place.load.phase("quiet")
-        place.pause_until_folded(link)
+        reader = Reader(link, place.settings.partitions, load_registry())
+        place.pause_until(lambda: reader.backlog() == 0)
     link.close()
     place.server.kill()
-    lost_bytes = rng.randint(0, file.stat().st_size - kept_bytes)
+    lost_bytes = int(share * (file.stat().st_size - kept_bytes))
     os.truncate(file, file.stat().st_size - lost_bytes)
     place.server.restart()
     place.load.phase("before")

@@ -28,7 +28,7 @@ def lose_tails(name: str, delivery: str, *, seed: int, seconds: float) -> dict[s
         while time.monotonic() < until or len(lost) < 2:
             place.pause(rng.uniform(*_UP_S))
             tails_s.append(rng.uniform(*_TAIL_S))
-            lost.append(lose_tail(place, rng, tail_s=tails_s[-1], quiet=len(lost) % 2 == 0))
+            lost.append(lose_tail(place, tail_s=tails_s[-1], share=rng.uniform(0, 1), quiet=len(lost) % 2 == 0))
         place.notes |= {"tails": len(lost), "tails_s": round(sum(tails_s), 1), "tail_bytes": sum(lost)}
 
     with scene(seed=seed, extra=(KEEP_ONE_FILE,), delivery=delivery) as place:
