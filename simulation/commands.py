@@ -104,6 +104,10 @@ def _xrevrange(redis: RedisModel, key: str, args: Args) -> list[list[Any]]:
     return [[_shown(position), fields] for position, fields in stream.entries[::-1][: int(args[3])]]
 
 
+def _xlen(redis: RedisModel, key: str, _: Args) -> int:
+    return len((redis.get(key, Stream) or Stream()).entries)
+
+
 def _zadd(redis: RedisModel, key: str, args: Args) -> int:
     target = redis.change(key, Zset)
     pairs = args[1:] if args[0] == b"NX" else args
@@ -194,6 +198,7 @@ _VERBS: dict[str, Callable[[RedisModel, str, Args], Any]] = {
     "XADD": _xadd,
     "XRANGE": _xrange,
     "XREVRANGE": _xrevrange,
+    "XLEN": _xlen,
     "ZADD": _zadd,
     "ZCARD": _zcard,
     "ZRANGEBYSCORE": _zrangebyscore,

@@ -42,7 +42,6 @@ class Ledger:
         self._world = world
         self.events: dict[str, list[Emitted]] = {}
         """Publisher -> its events; the sequence of each is its place, from 1. One partition a publisher's lane: see `lane`."""
-        self.partition_of: dict[str, int] = {}
         self._digits: dict[str, int] = {}
         self._checked = (0, 0)
         self._read: dict[bytes, AnyRow] = {}
@@ -56,6 +55,12 @@ class Ledger:
         event = Emitted(row_id, digit)
         self.events.setdefault(f"{source}@{partition}", []).append(event)
         return event
+
+    def confirmed(self, source: str, partition: int, first: int, last: int) -> None:
+        """A publisher was told that its events `first` to `last` of a partition are delivered."""
+        self._world.note(f"confirmed: {first} to {last} of {source}")
+        for event in self.events[f"{source}@{partition}"][first - 1 : last]:
+            event.confirmed = True
 
     def check(self) -> None:
         """What must hold at any time, looked at when Redis has changed."""

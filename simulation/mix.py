@@ -23,6 +23,7 @@ class Mix:
     workers: int
     flushers: int
     publishers: int
+    real_publishers: bool
     events: int
     sweeper: bool
     step_s: float
@@ -60,6 +61,7 @@ def draw(rng: Random) -> Mix:
         workers=rng.choice((1, 2, 2, 3)),
         flushers=rng.choice((0, 0, 1, 2, 2)),
         publishers=rng.choice((1, 1, 2)),
+        real_publishers=rng.random() < 0.5,
         events=rng.randrange(4, 26),
         sweeper=rng.random() < 0.2,
         step_s=rng.choice((0.02, 0.2, 1.0)),

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import worker.flush.writer
+from producers.spool.lane import Lane
 from simulation import publisher, scripts, theatre
 from simulation.patches import Patch
 from simulation.redis_model import RedisModel
@@ -59,7 +60,12 @@ def _batch_overtakes() -> list[Patch]:
             lane.sent = 0
             lane.batches.rotate(-1)  # the one that was refused or lost has to wait for those behind it
 
-    return [(publisher.PublisherModel, "rewind", rewind)]
+    def rewind_lane(self: Lane) -> int:
+        again, self.sent = self.sent, 0
+        self.front.rotate(-1)
+        return again
+
+    return [(publisher.PublisherModel, "rewind", rewind), (Lane, "rewind", rewind_lane)]
 
 
 def _version_uncompared() -> list[Patch]:

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import producers.sender
 import worker.consume
 import worker.flush.calls
 import worker.flush.flusher
 import worker.flush.turn
 import worker.store.lease
 import worker.sweep
-from simulation import theatre
+from simulation import real_publisher, theatre
 from simulation.airtable_model import SimulatedAirtable
 from simulation.link import SimulatedLink
 
@@ -47,6 +48,9 @@ class _Secrets:
 class _NoLog:
     """In the place of a logger."""
 
+    def __call__(self) -> _NoLog:
+        return self
+
     def __getattr__(self, _: str) -> Any:
         return lambda *_args, **_kwargs: None
 
@@ -56,8 +60,10 @@ def _standing() -> list[Patch]:
     stand_ins: list[tuple[str, object, object]] = [("time", time, _Clock), ("secrets", secrets, _Secrets)]
     patches: list[Patch] = []
     for name, module in sorted(sys.modules.items()):
-        if name.startswith(("worker.", "contract.")):
+        if name.startswith(("worker.", "contract.", "producers.")):
             patches += [(module, word, ours) for word, theirs, ours in stand_ins if vars(module).get(word) is theirs]
+            if vars(module).get("monotonic") is time.monotonic:
+                patches.append((module, "monotonic", _Clock.monotonic))
             if "_log" in vars(module):
                 patches.append((module, "_log", _NoLog()))
     return [
@@ -66,6 +72,9 @@ def _standing() -> list[Patch]:
         (worker.flush.calls, "_jittered", lambda _: theatre.world().rng.random()),
         (worker.flush.turn, "_SLICE_S", 5.0),
         (worker.consume, "Link", SimulatedLink),
+        (producers.sender, "Link", SimulatedLink),
+        real_publisher.QUIET,
+        real_publisher.LONELY,
         # Small, so that a few events already take several reads and commits.
         (worker.consume, "READ_ENTRIES", 3),
         (worker.consume, "COMMIT_EVENTS", 4),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from contract import keys
 from contract.errors import StoreRefused, StoreUnavailable
@@ -135,7 +135,18 @@ class PublisherModel:
             lane.sent = 0
 
 
-def publish(world: World, publisher: PublisherModel, rows: list[tuple[int, str]], events: int) -> None:
+class Publishing(Protocol):
+    """What an actor does with a publisher, model or real."""
+
+    @property
+    def drained(self) -> bool: ...
+
+    def emit(self, partition: int, row_id: str) -> bool: ...
+
+    def deliver(self) -> None: ...
+
+
+def publish(world: World, publisher: Publishing, rows: list[tuple[int, str]], events: int) -> None:
     """A publisher's life: emit now and then, deliver, wait out what is in the way."""
     left = events
     while True:

@@ -12,7 +12,8 @@ from simulation.actors import Actor
 from simulation.commands import entry_id
 from simulation.ledger import REGISTRY
 from simulation.link import SimulatedLink
-from simulation.publisher import PublisherModel, publish
+from simulation.publisher import PublisherModel, Publishing, publish
+from simulation.real_publisher import RealPublisher
 from simulation.redis_model import Hash, Stream, Zset
 from simulation.world import World
 from worker.consume import Consumer
@@ -39,7 +40,7 @@ class Cast:
         self._world = world
         self._settings = settings_of(world.mix.partitions)
         self._numbers = 0
-        self._publishers: dict[Actor, PublisherModel] = {}
+        self._publishers: dict[Actor, Publishing] = {}
         runs = _RUNS[world.mix.partitions]
         self._rows = [(keys.partition_of(run, world.mix.partitions), f"{run}-{client}") for run in runs for client in _CLIENTS]
         self._start()
@@ -65,7 +66,7 @@ class Cast:
     def publisher(self, events: int) -> None:
         """A publisher with a source of its own; when it is killed, another takes up its work, not its events."""
         world, name = self._world, self._name("publisher")
-        model = PublisherModel(world, f"/sim/{name}")
+        model = RealPublisher(world, name) if world.mix.real_publishers else PublisherModel(world, f"/sim/{name}")
         actor = world.spawn(name, "publisher", lambda: publish(world, model, self._rows, events))
         actor.supervised = lambda: self.publisher(max(2, events // 3))
         self._publishers[actor] = model
