@@ -28,11 +28,15 @@ QUICK_S = 8.0
 def main(arguments: list[str] | None = None) -> int:
     """Run the chosen faults, one after the other, and show what came of them; the exit code."""
     there = discover()
-    chosen = _arguments(there).parse_args(arguments)
-    wanted = [name for names in chosen.only or [] for name in names]
-    faults = [fault for fault in there if not wanted or fault.name in wanted]
+    parser = _arguments()
+    chosen = parser.parse_args(arguments)
+    wanted = [word for words in chosen.only or [] for word in words]
+    for word in wanted:
+        if not any(fault.answers_to(word) for fault in there):
+            parser.error(f"no fault is called {word!r}: --list says which there are")
+    faults = [fault for fault in there if not wanted or any(fault.answers_to(word) for word in wanted)]
     if chosen.list:
-        sys.stdout.write("".join(f"{fault.name}  ({fault.module})\n" for fault in faults))
+        sys.stdout.write("".join(f"{fault.module.removeprefix('faults.')}: {fault.name}\n" for fault in faults))
         return 0
     # The developer's own settings must not lead a fault to another server.
     for name in [name for name in os.environ if name.startswith("RUNTALLY_")]:
@@ -50,10 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if all(verdict["ok"] for verdict in verdicts) else 1
 
 
-def _arguments(there: list[Fault]) -> argparse.ArgumentParser:
-    names = [fault.name for fault in there]
-    parser = argparse.ArgumentParser(prog="python -m faults", description=f"Break it, and count: {', '.join(names)}; all by default.")
-    parser.add_argument("--only", action="append", nargs="+", choices=names, metavar="NAME", help="these only; may be repeated")
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m faults", description="Break it, and count what is lost and doubled.")
+    parser.add_argument("--only", action="append", nargs="+", metavar="NAME", help="these only: a fault, its file, or an area")
     parser.add_argument("--seed", type=int, help="of the events and of the faults' moments; printed with any failure, random by default")
     parser.add_argument("--seconds", type=float, metavar="T", help=f"how long each fault goes on, about (default: {SECONDS:.0f})")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_S:.0f} s a fault")

@@ -16,6 +16,11 @@ class Fault:
     name: str
     module: str
 
+    def answers_to(self, word: str) -> bool:
+        """Whether a person may call it so: by its name, its file's name or its area, with `-` for `_` or not."""
+        _, area, stem = self.module.split(".")
+        return word.replace("-", "_") in (self.name.replace("-", "_"), area, stem)
+
 
 def discover(folder: Path = FOLDER) -> list[Fault]:
     """All modules `<area>/<name>.py` with a `NAME` and a `run`, by area and name. One that does not parse counts, by its file's name."""

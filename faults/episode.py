@@ -136,9 +136,8 @@ def _details(place: Scene, found: Reckoning, answers: list[Answer]) -> dict[str,
     for answer in answers:
         counters.update(answer.counters)
     details: dict[str, Any] = {"events": sum(sum(answer.counts.values()) for answer in answers)}
-    details |= {
-        name: counters[name] for name in sorted(counters) if name in ("resent", "spooled", "failed_rounds") or name.startswith("dropped")
-    }
+    told = [name for name in sorted(counters) if name in ("resent", "spooled", "failed_rounds") or name.startswith("dropped")]
+    details |= {name: counters[name] for name in told if counters[name]}
     details |= {"repeats_dropped": found.repeats} if found.repeats else {}
     details |= _emit_us(answers)
     if place.crew.deaths:

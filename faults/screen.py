@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from typing import Any
 
 from rich.console import Console
@@ -28,7 +29,7 @@ def show(verdicts: list[dict[str, Any]], about: str) -> None:
     table.add_column("", no_wrap=True)
     for one in verdicts:
         counts = [f"{one[name]:,}" for name in ("lost", "doubled", "corrupt", "stale")]
-        times = [f"{one[name]:.1f}" for name in ("longest_gap_s", "recovered_s")]
+        times = [_seconds(one[name]) for name in ("longest_gap_s", "recovered_s")]
         table.add_row(one["fault"], one["level"], *counts, *times, "[green]held[/]" if one["ok"] else "[red]FAILED[/]")
     console.print(table)
     for one in verdicts:
@@ -37,6 +38,11 @@ def show(verdicts: list[dict[str, Any]], about: str) -> None:
     for one in verdicts:
         if not one["ok"]:
             console.print(f"{one['fault']} failed with --seed {one['seed']}: {_words(one['details'])}", style="red", markup=False)
+
+
+def _seconds(value: float) -> str:
+    # Not-a-number: there was no such moment.
+    return "-" if isnan(value) else f"{value:.1f}"
 
 
 def _words(details: dict[str, Any]) -> str:
