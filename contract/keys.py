@@ -166,6 +166,11 @@ def flush_dead(base_id: str) -> str:
     return f"rt:{{air:{base_id}}}:dead"
 
 
+def periodic(name: str) -> str:
+    """STRING, with expiry: this periodic work has begun less than an interval ago."""
+    return f"rt:periodic:{name}"
+
+
 def reserved(run_base: str) -> str:
     """STRING owner, with expiry of a day: a run ID handed out, so that no other machine hands it out again."""
     return f"rt:reserved:{run_base}"

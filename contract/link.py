@@ -14,6 +14,14 @@ from contract.errors import StoreRefused, StoreUnavailable
 Command = Sequence[str | bytes | int | float]
 
 
+def preload() -> None:
+    """Import redis-py now. For whoever may be forked: a child forked in the midst of an import can never finish it."""
+    import redis.backoff
+    import redis.connection
+    import redis.exceptions
+    import redis.retry  # noqa: F401
+
+
 class Link:
     """A connection used by one thread at a time. Not to be used after a fork: make a new one in the child.
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 from producers.publisher import Publisher
 
 _lock = threading.Lock()
 _publisher: Publisher | None = None
+
+# A child forked while another thread loads the settings could never load them.
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
 
 
 def publisher() -> Publisher:

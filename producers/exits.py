@@ -1,6 +1,7 @@
 """Every way a process ends or forks: drain the publishers where Python lets us, begin anew in a child.
 
-Covered: normal exit and sys.exit (atexit), SIGTERM where nobody handles it, multiprocessing and billiard children (which
+Covered: normal exit and sys.exit (atexit), SIGTERM where nobody handles it and the publisher was made or first used in the
+main thread (elsewhere it ends the process like SIGKILL), multiprocessing and billiard children (which
 skip atexit), Celery's prefork children (which skip both). SIGKILL and os._exit lose what is in memory: only a
 durable event (docs/spool.md) is not.
 """
@@ -8,6 +9,11 @@ durable event (docs/spool.md) is not.
 from __future__ import annotations
 
 import atexit
+
+# Loaded before our hooks are registered, for two reasons. What redis-py needs of it can only be imported while the interpreter is not
+# shutting down, and a short script's events may be sent by a thread that loads redis-py when the script has ended already. And
+# logging holds its lock during a fork: hooks run in reverse order, so ours, which waits for imports that log, must come first.
+import concurrent.futures.thread  # noqa: F401
 import os
 import signal
 import sys
@@ -32,6 +38,7 @@ _overdue = False
 def watch(publisher: Publisher) -> None:
     """Drain this publisher when the process ends; give it a new life in forked children."""
     _publishers.add(publisher)
+    _arm_sigterm()
 
 
 def arm() -> None:
@@ -49,6 +56,11 @@ def arm() -> None:
     signals = sys.modules.get("celery.signals")
     if signals is not None:
         signals.worker_process_shutdown.connect(_drain_in_celery, weak=False)
+    _arm_sigterm()
+
+
+def _arm_sigterm() -> None:
+    """Only the main thread may do it, so it is tried when a publisher is made, and when it begins to send."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
 

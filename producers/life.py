@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from producers.sender import Sender
 
 _IMPORTS_S = 10.0
+_TURN_S = 3.0
 _LOCK_S = 2.0
 _JOIN_S = 1.0
 _LOOK_S = 0.5
@@ -42,6 +43,7 @@ class Life:
         self._lock = threading.RLock()
         self._threads: dict[str, threading.Thread] = {}
         self._imported = threading.Event()
+        self._held: Sender | None = None
         self._forking = False
 
     def start(self) -> bool:
@@ -91,10 +93,14 @@ class Life:
         is opening files or locks of the spool, which the child would share without knowing."""
         if self._threads.get("runtally-publisher") is not None:
             self._imported.wait(_IMPORTS_S)
+        self._held = self._sender if self._sender is not None and self._sender.underway.acquire(timeout=_TURN_S) else None
         self._forking = self.outbox.lock.acquire(timeout=_LOCK_S)
 
     def resume(self) -> None:
         """After a fork, in the parent: go on."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.underway.release()
         if self._forking:
             self._forking = False
             self.outbox.lock.release()
@@ -114,20 +120,24 @@ class Life:
             if self._stopping:
                 return False
             thread = threading.Thread(target=target, name=name, daemon=True)
+            # Entered before it starts: a thread that dies at once takes itself out.
+            self._threads[name] = thread
             try:
                 thread.start()
             except RuntimeError:
+                del self._threads[name]
                 return False  # the interpreter is shutting down; the drain at exit stores what is left
-            self._threads[name] = thread
         self._publisher.started()
         return True
 
     def _send(self) -> None:
         try:
+            from contract.link import preload
             from producers.sender import Sender
 
             if self._sender is None:
                 self._sender = Sender(self._publisher, self.outbox)
+            preload()
             self._imported.set()
             if not self._stopping:
                 self._sender.run()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
 from contextlib import suppress
 from queue import Empty
 from time import monotonic
@@ -64,6 +65,8 @@ class Sender:
         self._linger_s = settings.linger_ms / 1000
         self._link = Link(settings.redis_url.get_secret_value(), name="runtally-publisher")
         self._bound = LogBound(self._link, settings.log_max_entries)
+        self.underway = threading.Lock()
+        """Held during a turn: a fork waits for its end, since the child could never finish an import or a call begun in it."""
         self._epoch = 0
         self._failures = 0
         self._refusal: str | None = None
@@ -74,7 +77,7 @@ class Sender:
         while not self.stopping:
             self._wait()
             try:
-                while not self.stopping and self._turn():
+                while not self.stopping and self._undisturbed_turn():
                     self._tell_waiters()
             except RuntallyError as error:
                 self._back_off(error)
@@ -115,6 +118,10 @@ class Sender:
         except Empty:
             return False
         return True
+
+    def _undisturbed_turn(self) -> bool:
+        with self.underway:
+            return self._turn()
 
     def _turn(self) -> bool:
         """Take events from the buffer as far as the outbox has room, and make one round trip. False when nothing is to be sent."""

@@ -14,12 +14,8 @@ from celery.signals import setup_logging, worker_init, worker_ready, worker_shut
 from contract.logs import configure_logs
 from contract.settings import load_settings
 from worker.bell import BellListener
+from worker.periodic import MAINTAIN_S, flush_interval_s, sweep_interval_s
 from worker.stopping import stopping
-
-SHORTEST_S = 1.0
-"""Shortest interval of a periodic task."""
-
-MAINTAIN_S = 60.0
 
 _HARD_LIMIT_S = 60
 _VISIBILITY_S = 180
@@ -29,8 +25,6 @@ _VISIBILITY_S = 180
 def celery_settings() -> dict[str, Any]:
     """Celery's settings, from ours. Read when the app is first used, not when this module is imported."""
     settings = load_settings()
-    flush_s = max(SHORTEST_S, settings.flush_interval_s)
-    sweep_s = min(MAINTAIN_S, max(SHORTEST_S, settings.stale_after_s / 10))
     return {
         "broker_url": settings.broker,
         "result_backend": None,
@@ -67,11 +61,12 @@ def celery_settings() -> dict[str, Any]:
             "health_check_interval": 10,
             "global_keyprefix": "rt:celery:",
         },
-        # Two beats do no harm: every periodic task is idempotent, and guarded by a lease where two at once would be waste.
+        # Two beats do no harm, nor do ticks that piled up while no worker was there: each task is idempotent, and does nothing when
+        # its last turn is not long enough ago (worker/periodic.py). Messages do not expire: that would go by clocks that differ.
         "beat_schedule": {
-            "flush": {"task": "runtally.flush", "schedule": flush_s, "options": {"expires": flush_s}},
-            "sweep": {"task": "runtally.sweep", "schedule": sweep_s, "options": {"expires": sweep_s}},
-            "maintain": {"task": "runtally.maintain", "schedule": MAINTAIN_S, "options": {"expires": MAINTAIN_S}},
+            "flush": {"task": "runtally.flush", "schedule": flush_interval_s(settings)},
+            "sweep": {"task": "runtally.sweep", "schedule": sweep_interval_s(settings)},
+            "maintain": {"task": "runtally.maintain", "schedule": MAINTAIN_S},
         },
     }
 
@@ -105,7 +100,7 @@ def _listen() -> None:
 
     global _bell  # noqa: PLW0603  # one listener a worker process
     if _bell is None:
-        _bell = BellListener(load_settings(), lambda partition: consume.apply_async((partition,), expires=5, retry=False), consume)
+        _bell = BellListener(load_settings(), lambda partition: consume.apply_async((partition,), retry=False), consume)
         _bell.start()
         # Rows and events hold no cycles: looking for some among them cost up to a third of the fold's time (docs/benchmarks.md).
         gc.freeze()

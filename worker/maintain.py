@@ -33,6 +33,12 @@ def backlog(link: Link, partitions: int) -> list[int]:
     return waiting
 
 
+def trim_all(link: Link, settings: Settings) -> None:
+    """`trim` for every partition."""
+    for partition in range(settings.partitions):
+        trim(link, partition, settings)
+
+
 def trim(link: Link, partition: int, settings: Settings) -> None:
     """Trim folded log entries older than `log_retention_s`, and forget publishers and runs that are long silent.
 

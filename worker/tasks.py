@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from functools import cache
 
 import structlog
@@ -15,7 +16,8 @@ from worker.bell import ring
 from worker.celery import app
 from worker.consume import Consumer
 from worker.flush.flusher import flush as flush_base
-from worker.maintain import trim
+from worker.maintain import trim_all
+from worker.periodic import MAINTAIN_S, flush_interval_s, is_due, sweep_interval_s
 from worker.stopping import stopping
 from worker.sweep import sweep as sweep_silent
 
@@ -42,9 +44,7 @@ def _consumer(partition: int) -> tuple[Consumer, threading.Lock]:
 
 def _link(name: str) -> Link:
     settings, _ = _context()
-    link = Link(settings.redis_url.get_secret_value(), name=f"runtally-{name}")
-    link.open()
-    return link
+    return Link(settings.redis_url.get_secret_value(), name=f"runtally-{name}")
 
 
 @app.task(name="runtally.consume")
@@ -58,6 +58,7 @@ def consume(partition: int) -> None:
         done = consumer.turn(stopping.is_set, CONSUME_S)
         if not done.drained and not done.busy:
             link = _link("bell")
+            link.open()
             ring(link, partition)
             link.close()
     except RuntallyError as error:
@@ -70,36 +71,32 @@ def consume(partition: int) -> None:
 def flush() -> None:
     """Write dirty rows to Airtable. Nothing is written without a token and a base."""
     settings, registry = _context()
-    if settings.airtable_token is None or settings.airtable_base_id is None:
-        return
-    try:
-        link = _link("flush")
-        flush_base(settings, link, registry, stopping.is_set, FLUSH_S)
-        link.close()
-    except RuntallyError as error:
-        _log.warning("flush put off", error=str(error))
+    if settings.airtable_token is not None and settings.airtable_base_id is not None:
+        _at_most_once_in(flush_interval_s(settings), "flush", lambda link: flush_base(settings, link, registry, stopping.is_set, FLUSH_S))
 
 
 @app.task(name="runtally.sweep")
 def sweep() -> None:
     """Close runs that are silent for too long."""
     settings, _ = _context()
-    try:
-        link = _link("sweep")
-        sweep_silent(link, settings)
-        link.close()
-    except RuntallyError as error:
-        _log.warning("sweep put off", error=str(error))
+    _at_most_once_in(sweep_interval_s(settings), "sweep", lambda link: sweep_silent(link, settings))
 
 
 @app.task(name="runtally.maintain")
 def maintain() -> None:
     """Forget what has had its time: folded log entries, silent publishers, runs whose rows are gone."""
     settings, _ = _context()
+    _at_most_once_in(MAINTAIN_S, "maintain", lambda link: trim_all(link, settings))
+
+
+def _at_most_once_in(interval_s: float, name: str, work: Callable[[Link], object]) -> None:
+    """Do the work over a link of its own, if it is due. When Redis or Airtable is away, the next tick tries again."""
+    link = _link(name)
     try:
-        link = _link("maintain")
-        for partition in range(settings.partitions):
-            trim(link, partition, settings)
-        link.close()
+        link.open()
+        if is_due(link, name, interval_s):
+            work(link)
     except RuntallyError as error:
-        _log.warning("maintenance put off", error=str(error))
+        _log.warning(f"{name} put off", error=str(error))
+    finally:
+        link.close()

@@ -27,7 +27,6 @@ def test_what_parents_and_children_were_told_is_counted_once(place: Stage, way: 
     assert (found.lost, found.doubled, found.left) == (0, 0, 0)
 
 
-@pytest.mark.xfail(reason="open: a fork waits neither for the import of redis nor for the settings: the child hangs on their locks")
 @pytest.mark.parametrize("way", COLD)
 def test_a_fork_while_the_producer_is_being_loaded_harms_no_child(place: Stage, way: str) -> None:
     found = trial(place, way, SEED)

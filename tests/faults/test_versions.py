@@ -79,17 +79,6 @@ def test_what_a_newer_worker_has_stored_with_a_row_outlives_a_rewrite_by_this_on
     assert link.call("HGET", keys.row(PARTITION, row_id), "summary") == b"of a newer version"
 
 
-@pytest.mark.xfail(reason="open: what a newer version adds inside `outcome` is dropped at the next rewrite", strict=True)
-def test_what_a_newer_worker_has_stored_inside_an_outcome_outlives_a_rewrite_by_this_one(settings: Settings, link: Link) -> None:
-    append(link, wire("client.run.completed", sequence=1, success=True, totals=LEADS))
-    fold(settings, PARTITION)
-    row_id = f"{RUN}-a"
-    newer(link, row_id, outcome=stored(link, row_id)["outcome"] | {"reason": "told by a newer version"})
-    append(link, wire("client.metrics.updated", sequence=2, metrics=LEADS))
-    fold(settings, PARTITION)
-    assert stored(link, row_id)["outcome"]["reason"] == "told by a newer version"
-
-
 def test_a_status_that_only_a_newer_version_knows_does_not_stop_the_partition(settings: Settings, link: Link) -> None:
     append(link, wire("client.metrics.updated", sequence=1, metrics=LEADS))
     fold(settings, PARTITION)

@@ -10,6 +10,9 @@ from worker.fold.outcome import tell, tell_status
 from worker.fold.working import Working
 from worker.rows import AnyRow, ClientRow, JobRow
 
+MAX_NAME = 200
+"""Most characters kept of a client's name, a job's type and a run ID's origin."""
+
 # Plain texts compare faster than enum members, and this is the hot path.
 _UPDATED = EventType.METRICS_UPDATED.value
 _STARTED = EventType.CLIENT_STARTED.value
@@ -25,7 +28,7 @@ def to_client(working: Working, row: ClientRow, event: Event) -> None:
         working.line(row, "notes", "created by its first event: its start was never announced")
     _touch(working, row)
     if data.client_name is not None:
-        row.name = data.client_name
+        row.name = data.client_name[:MAX_NAME]
     if data.metrics:
         observe(working, row, event, data.metrics, as_total=False)
     if data.totals:
@@ -52,11 +55,11 @@ def to_job(working: Working, row: JobRow, event: Event) -> None:
     if event.type == EventType.JOB_STARTED:
         row.announced = True
     if data.job_type is not None:
-        row.job_type = data.job_type
+        row.job_type = data.job_type[:MAX_NAME]
     if data.stream is not None:
         row.stream = data.stream
     if data.origin is not None:
-        _origin(working, row, data.origin)
+        _origin(working, row, data.origin[:MAX_NAME])
     for name, value in (data.metrics | data.totals).items():
         reason = f"{name[:100]}: a job's metrics are the totals of its clients; send it with a client in the subject"
         working.set_aside("value", reason, event, {name: value}, "totals" if name in data.totals else "metrics")

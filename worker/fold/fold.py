@@ -13,10 +13,13 @@ from worker.fold.apply import to_client, to_job
 from worker.fold.changes import Changes, Entry, Known
 from worker.fold.derive import finish
 from worker.fold.life import expire, sign_of_life
-from worker.fold.needs import digest_of
+from worker.fold.needs import digest_of, is_numbered
 from worker.fold.recount import ask
 from worker.fold.rules import Rules, Target
 from worker.fold.working import Working
+
+_MOST_MISSING = 1_000_000
+"""A gap counts for no more: the counters are 64-bit, and a sequence may jump."""
 
 _TYPES = frozenset(EventType)
 _JOB_TYPES = frozenset(kind for kind in EventType if kind.startswith("job."))
@@ -52,7 +55,7 @@ def _first_time(working: Working, event: Event | Malformed) -> bool:
     """Whether this event was not folded before; notes that it is now."""
     changes = working.changes
     sequence, source = event.sequence, event.source
-    if sequence is not None and source and sequence.isdecimal():
+    if sequence is not None and source and is_numbered(event):
         number = int(sequence)
         mark = changes.marks.get(source)
         if mark is None:
@@ -62,7 +65,7 @@ def _first_time(working: Working, event: Event | Malformed) -> bool:
                 changes.counts["duplicates"] += 1
                 return False
             if mark:
-                changes.counts["gaps"] += number - mark - 1
+                changes.counts["gaps"] += min(number - mark - 1, _MOST_MISSING)
         changes.marks[source] = number
         return True
     digest = digest_of(event)
@@ -81,13 +84,21 @@ def _apply(working: Working, event: Event | Malformed) -> None:
     if isinstance(event, Malformed):
         working.set_aside("event", event.reason, event, event.raw)
         return
-    if event.time is not None:
-        at = event.time
-        working.at = at if at.tzinfo is UTC else at.astimezone(UTC)
     try:
+        if event.time is not None:
+            working.at = _in_utc(event.time)
         _dispatch(working, event)
     except EventRejected as error:
         working.set_aside("event", str(error), event, structs.asdict(event))
+
+
+def _in_utc(time: datetime) -> datetime:
+    if time.tzinfo is UTC:
+        return time
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise EventRejected(f"the time {time.isoformat()} lies outside the years 1 to 9999 in UTC") from None
 
 
 def _dispatch(working: Working, event: Event) -> None:

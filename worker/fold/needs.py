@@ -15,6 +15,9 @@ from worker.fold.rules import Rules
 _RECOUNTED = EventType.ROWS_RECOUNTED.value
 
 
+_MOST_DIGITS = 18
+
+
 @dataclass(slots=True)
 class Needs:
     """Row IDs (client runs and their jobs), publishers, and digests of identities by the bucket they would be added to.
@@ -25,6 +28,12 @@ class Needs:
     whole_runs: set[str] = field(default_factory=set)
     publishers: set[str] = field(default_factory=set)
     ids: dict[int, set[str]] = field(default_factory=dict)
+
+
+def is_numbered(event: Event | Malformed) -> bool:
+    """Whether its publisher numbers it, so that a watermark knows its repeats. Sequences have 18 digits at most."""
+    sequence = event.sequence
+    return sequence is not None and bool(event.source) and len(sequence) <= _MOST_DIGITS and sequence.isdecimal()
 
 
 def digest_of(event: Event | Malformed) -> str:
@@ -46,7 +55,7 @@ def needs_of(rules: Rules, entries: Iterable[Entry]) -> Needs:
                 subjects.add(event.subject)
                 if event.type == _RECOUNTED:
                     _need_run(rules, needs, event)
-            if event.sequence is not None and event.source:
+            if event.source and is_numbered(event):
                 needs.publishers.add(event.source)
             else:
                 needs.ids.setdefault(bucket, set()).add(digest_of(event))

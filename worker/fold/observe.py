@@ -5,16 +5,29 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 from contract.errors import ValueRejected
 from contract.events import Event
 from contract.metrics import Aggregation, Metric, MetricType
+from contract.shown import shown
 from contract.values import MAX_INTEGER
 from worker.fold.outcome import tell_status
 from worker.fold.working import Working
 from worker.rows import ClientRow
 
-_MAX_UNKNOWN = 100
+MAX_UNKNOWN = 100
 """Most unknown metrics kept in one row; further ones are dead letters only."""
+
+MAX_UNKNOWN_NAME = 200
+MAX_UNKNOWN_VALUE = 400
+"""Most characters of an unknown metric's name, and of its value as JSON: what is longer is a dead letter only."""
+
+MAX_REASONS = 100
+MAX_REASON = 100
+"""Most skip reasons kept in one row, and most characters of one: further ones are counted together as OTHER_REASONS."""
+
+OTHER_REASONS = "(other reasons)"
 
 
 def observe(working: Working, row: ClientRow, event: Event, values: dict[str, Any], *, as_total: bool) -> None:
@@ -74,23 +87,42 @@ def _span_from(row: ClientRow, metric: Metric) -> None:
 def _keep_apart(working: Working, row: ClientRow, event: Event, name: str, value: Any, part: str) -> None:
     """An unknown metric: whole numbers are added up, of anything else the last is kept; noted once a row."""
     working.changes.counts["unknown_metrics"] += 1
+    if len(name) > MAX_UNKNOWN_NAME or not _is_small(value):
+        working.set_aside("value", "an unknown metric, too large to be kept with the row", event, {name: value}, part)
+        return
     old = row.unknown.get(name)
     if old is None:
-        if len(row.unknown) >= _MAX_UNKNOWN:
-            working.set_aside("value", f"more than {_MAX_UNKNOWN} unknown metrics in a row", event, {name: value}, part)
+        if len(row.unknown) >= MAX_UNKNOWN:
+            working.set_aside("value", f"more than {MAX_UNKNOWN} unknown metrics in a row", event, {name: value}, part)
             return
         working.line(row, "notes", f"unknown metric kept apart: {name[:100]} (add it to the metrics file to have it counted)")
     row.unknown[name] = old + value if old.__class__ is int and value.__class__ is int else value
 
 
+def _is_small(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= MAX_UNKNOWN_VALUE
+    if isinstance(value, int):
+        return abs(value) <= MAX_INTEGER
+    if not isinstance(value, list | dict):
+        return True
+    try:
+        return len(msgspec.json.encode(value)) <= MAX_UNKNOWN_VALUE
+    except RecursionError:
+        return False
+
+
 def skip(working: Working, row: ClientRow, event: Event) -> None:
-    """Count skips by reason code, any string."""
+    """Count skips by reason code, any string; past MAX_REASONS different ones, together."""
     for reason, count in event.data.skips.items():
         if count.__class__ is not int or not 0 <= count <= MAX_INTEGER:
-            fault = f"skips of {reason[:100]!r}: {str(count)[:100]!r} is not a count"
+            fault = f"skips of {reason[:100]!r}: {shown(count)} is not a count"
             working.set_aside("value", fault, event, {reason: count}, "skips")
             continue
-        row.skips[reason] = row.skips.get(reason, 0) + count
+        kept = reason[:MAX_REASON]
+        if kept not in row.skips and len(row.skips) >= MAX_REASONS - 1:
+            kept = OTHER_REASONS
+        row.skips[kept] = row.skips.get(kept, 0) + count
 
 
 def warn(working: Working, row: ClientRow) -> None:

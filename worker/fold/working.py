@@ -95,9 +95,18 @@ class Working:
             origin |= {"subject": event.subject, "type": event.type}
         if part:
             origin["part"] = part
-        letter = what if isinstance(what, bytes) else msgspec.json.encode(what)
-        self.changes.letters.append(Letter(kind, reason, origin, letter))
+        self.changes.letters.append(Letter(kind, reason, origin, _as_letter(what)))
         self.changes.counts[f"dead_{kind}"] += 1
+
+
+def _as_letter(what: object) -> bytes:
+    if isinstance(what, bytes):
+        return what
+    try:
+        return msgspec.json.encode(what)
+    except RecursionError:
+        # The decoder goes a little deeper than the encoder.
+        return b'"nested too deeply to be kept; the event is in the log, at this offset"'
 
 
 def _copied(row: AnyRow) -> AnyRow:
