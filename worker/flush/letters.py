@@ -68,6 +68,10 @@ class Letters:
             self._tally.add("refused_fields")
             self._write(f"field left out of all rows: {reason}", draft, column)
 
+    def suspected(self, table: Table, column: str) -> bool:
+        """True for a column that was absent and is being tried again."""
+        return (table, column) in self._stale
+
     def written(self, draft: Draft) -> None:
         """A draft is in Airtable: columns that were absent and are in it are back, and what it lacks is remembered."""
         for table, column in self.absent:

@@ -175,6 +175,9 @@ class Mender:
         if column == KEY:
             return False
         draft.typecast = False
+        if self._writer.letters.suspected(draft.table, column):
+            self._writer.letters.leave_out(draft, column, f"still refused: {refusal}")
+            return True
         self._writer.letters.refuse_field(draft, column, str(refusal))
         self._faults[draft.table, column] += 1
         if self._faults[draft.table, column] == FIELD_FAULTS:

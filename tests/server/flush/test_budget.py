@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract import keys
@@ -62,6 +62,7 @@ def spend(calls: int, shares: set[Share], step_s: float, from_s: float = SEPTEMB
     return made
 
 
+@settings(deadline=None)
 @given(st.sampled_from([30, 1_000, 5_000]), st.sets(st.sampled_from(Share), min_size=1), st.floats(0, 29.9))
 def test_a_month_of_any_demand_stays_in_its_budget(calls: int, shares: set[Share], begun_days: float) -> None:
     made = spend(calls, shares, 7_200, SEPTEMBER + begun_days * 86_400)

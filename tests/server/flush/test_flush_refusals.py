@@ -100,6 +100,25 @@ def test_a_field_that_refuses_every_value_is_left_out_after_three(world: World) 
     assert world.calls() < 15
 
 
+def test_a_field_that_refuses_every_value_is_tried_again_with_one_row_and_no_further_letter(world: World) -> None:
+    make_number(world, "Client Run Results", "Client Name")
+    for n in range(10):
+        world.client(f"c{n}", name=f"Name {n}")
+    world.flush()
+    letters, at_once = len(world.letters()), replace(FAST, recheck_s=0)
+    for _ in range(3):
+        world.sandbox.reset_counters()
+        report = world.flush(pace=at_once)
+        assert (report.ending, report.absent, report.waiting) == ("clean", ("client.Client Name",), 0)
+        assert world.calls() == 2, "one row with the value, refused, and without"
+    assert len(world.letters()) == letters
+    alter(world, "Client Run Results", "Client Name", name="Client Number")
+    alter(world, "Client Run Results", "Client Name (old)", name="Client Name")
+    world.flush(pace=at_once)
+    named = [row["Client Name"] for row in world.clients().values() if "Client Name" in row]
+    assert len(named) == 10 - mending.FIELD_FAULTS, "all but the values that were set aside"
+
+
 def test_a_computed_field_is_left_out_at_once(world: World) -> None:
     alter(world, "Client Run Results", "Errors", name="Errors (old)")
     world.sandbox.add_formula_field("Client Run Results", "Errors", "1+1")
