@@ -41,7 +41,7 @@ def _freeze_now_and_then(rng: random.Random, most: int) -> None:
             os.kill(os.getpid(), signal.SIGSTOP)
         return done
 
-    PartitionStore.commit = commit_and_freeze  # type: ignore[method-assign]  # that is what this process is for
+    PartitionStore.commit = commit_and_freeze  # type: ignore[method-assign,assignment]  # that is what this process is for
 
 
 def main() -> None:

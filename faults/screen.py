@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import isnan
 from typing import Any
 
 from rich.console import Console
@@ -28,9 +27,8 @@ def show(verdicts: list[dict[str, Any]], about: str) -> None:
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for one in verdicts:
-        counts = [f"{one[name]:,}" for name in ("lost", "doubled", "corrupt", "stale")]
-        times = [_seconds(one[name]) for name in ("longest_gap_s", "recovered_s")]
-        table.add_row(one["fault"], one["level"], *counts, *times, "[green]held[/]" if one["ok"] else "[red]FAILED[/]")
+        figures = [_figure(one[name]) for name in ("lost", "doubled", "corrupt", "stale", "longest_gap_s", "recovered_s")]
+        table.add_row(one["fault"], one["level"] or "-", *figures, "[green]held[/]" if one["ok"] else "[red]FAILED[/]")
     console.print(table)
     for one in verdicts:
         if one["ok"] and one["details"]:
@@ -40,10 +38,16 @@ def show(verdicts: list[dict[str, Any]], about: str) -> None:
             console.print(f"{one['fault']} failed with --seed {one['seed']}: {_words(one['details'])}", style="red", markup=False)
 
 
-def _seconds(value: float) -> str:
-    # Not-a-number: there was no such moment.
-    return "-" if isnan(value) else f"{value:.1f}"
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if isinstance(value, float) else f"{value:,}"
 
 
-def _words(details: dict[str, Any]) -> str:
-    return " · ".join(f"{name} {value:,}" if isinstance(value, int | float) else f"{name} {value}" for name, value in details.items())
+def _words(details: dict[str, Any] | None) -> str:
+    known = details or {}
+    return " · ".join(
+        f"{name} {value:,}" if isinstance(value, int | float) else f"{name} {value}"
+        for name, value in details.items()
+        if value not in ([], {}, "")
+    )

@@ -24,7 +24,9 @@ def lose_tails(name: str, delivery: str, *, seed: int, seconds: float) -> dict[s
 
     def breaking(place: Scene) -> None:
         rng = random.Random(seed)  # noqa: S311  # moments, no secret
-        until, lost, tails_s = time.monotonic() + seconds, [], []
+        until = time.monotonic() + seconds
+        lost: list[int] = []
+        tails_s: list[float] = []
         while time.monotonic() < until or len(lost) < 2:
             place.pause(rng.uniform(*_UP_S))
             tails_s.append(rng.uniform(*_TAIL_S))

@@ -23,9 +23,9 @@ _PAUSE_S = (1.0, 6.0)
 def run(seed: int, seconds: float) -> dict[str, Any]:
     """The verdict after about `seconds` of it; of both parts, the worse."""
     kills = max(3, int(seconds / 2 / _LIFE_S))
-    with stage() as place:
+    with stage() as alone:
         toll = kill_again_and_again(
-            place, consumer, events=kills * _EVENTS_A_LIFE, kills=kills, seed=seed, longest_s=_LONGEST_S, budget_s=seconds / 2
+            alone, consumer, events=kills * _EVENTS_A_LIFE, kills=kills, seed=seed, longest_s=_LONGEST_S, budget_s=seconds / 2
         )
 
     def breaking(place: Scene) -> None:
