@@ -48,6 +48,6 @@ def _words(details: dict[str, Any] | None) -> str:
     known = details or {}
     return " · ".join(
         f"{name} {value:,}" if isinstance(value, int | float) else f"{name} {value}"
-        for name, value in details.items()
+        for name, value in known.items()
         if value not in ([], {}, "")
     )
