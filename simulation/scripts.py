@@ -123,6 +123,13 @@ def dirty_release(redis: RedisModel, keys: Keys, args: Args) -> int:
     return 1
 
 
+def dirty_lift(redis: RedisModel, keys: Keys, args: Args) -> int:
+    if (redis.get(keys[0], Zset) or Zset()).get(args[0], 0.0) == 0.0:
+        return 0
+    redis.change(keys[0], Zset)[args[0]] = 0.0
+    return 1
+
+
 def dirty_mark(redis: RedisModel, keys: Keys, args: Args) -> int:
     if not redis.persist(keys[0]) and redis.get(keys[0], dict) is None:
         return 0
@@ -240,6 +247,7 @@ MODELS: dict[str, Callable[[RedisModel, Keys, Args], int]] = {
         sent,
         dirty_defer,
         dirty_release,
+        dirty_lift,
         dirty_mark,
         lease_take,
         lease_renew,
