@@ -10,8 +10,11 @@ from simulation.mutations import MUTATIONS
 SEEDS_THAT_FAILED = [1756, 12026, 12619, 13116, 13467, 16963, 18253, 18440, 100391, 200264, 1010361]
 """Under the versions that docs/simulation.md names. A seed is another schedule once the code takes other steps."""
 
-OPEN = [(850, "flush"), (1365, "flush"), (2557, "flush"), (6834, "flush"), (10087, "flush"), (4016384, "all")]
-"""Seeds that fail with `--open` and this focus: rows whose request nobody saw answered do not wait as they should."""
+MENDED = [(850, "flush"), (2557, "flush"), (6834, "flush"), (10087, "flush"), (4016384, "all")]
+"""Seeds that failed with `--open` and this focus: rows whose request nobody saw answered did not wait as they should."""
+
+OPEN = [(1365, "flush")]
+"""What still fails of these: Redis fails over just then, and is away when the wait is said again."""
 
 BEGIN = {"offset-unchecked": 30_000, "worker-trusts-old-connection": 30_000}
 """Where to begin for mutations that few schedules notice; elsewhere it takes longer, not for ever."""
@@ -25,6 +28,11 @@ def test_schedules_come_to_rest_with_every_event_counted_once_and_no_stale_row()
 @pytest.mark.parametrize("seed", SEEDS_THAT_FAILED)
 def test_a_seed_that_failed_once_does_not_fail_again(seed: int) -> None:
     assert run(Plan(seed, 1, sheltered=False)).failure is None
+
+
+@pytest.mark.parametrize(("seed", "focus"), MENDED)
+def test_a_fault_that_was_mended_stays_mended(seed: int, focus: str) -> None:
+    assert run(Plan(seed, 1, sheltered=False, focus=focus)).failure is None
 
 
 @pytest.mark.xfail(reason="open: docs/simulation.md, what it found, 1", strict=False)

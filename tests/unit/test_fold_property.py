@@ -21,8 +21,10 @@ METRICS = st.dictionaries(
     max_size=3,
 )
 KINDS = st.sampled_from(
-    ["client.run.started", "client.metrics.updated", "client.run.completed", "client.progress.logged"]
-    + ["client.run.heartbeat", "client.run.expired"]
+    [
+        *("client.run.started", "client.metrics.updated", "client.run.completed", "client.progress.logged"),
+        *("client.run.heartbeat", "client.run.expired"),
+    ]
 )
 JOB_KINDS = st.sampled_from(["job.started", "job.completed", "job.rows.requested", "job.heartbeat", "job.expired"])
 CLIENT_EVENT = st.fixed_dictionaries(

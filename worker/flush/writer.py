@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from contract.errors import AirtableBusy, AirtableRejected, StoreRefused, StoreUnavailable
+from contract.errors import AirtableBusy, AirtableRejected, StoreUnavailable
 from contract.link import Link
 from worker.flush.airtable import Airtable, Record
 from worker.flush.calls import Calls, LeaseLost
@@ -16,11 +16,10 @@ from worker.flush.drafts import Draft, Table
 from worker.flush.letters import Letters
 from worker.flush.naming import Naming, TableNaming
 from worker.flush.tally import Tally
-from worker.flush.turn import TurnOver
 from worker.store import dirty
 from worker.store.lease import Lease
 
-_NOT_IN_FLIGHT = (TurnOver, LeaseLost, AirtableBusy, AirtableRejected, StoreUnavailable, StoreRefused)
+_ANSWERED = (AirtableBusy, AirtableRejected)
 """After these nothing of ours is on its way to Airtable: it was not sent, or its answer was seen."""
 
 _log = structlog.get_logger("runtally.flush")
@@ -56,13 +55,35 @@ class Writer:
         table = self.naming(drafts[0].table)
         records = [Record(draft.record_id, table.fields(self.present(draft))) for draft in drafts]
         typecast = any(draft.typecast for draft in drafts)
+        refs = [draft.ref for draft in drafts]
+        under_way = False
+        waits_ms: list[int] = []
+
+        def request() -> list[str]:
+            nonlocal under_way, waits_ms
+            # The wait begins before the request: whatever ends this process now, nobody writes these rows until it can no longer land.
+            waits_ms = dirty.defer(self.link, refs, self.airtable.request_s + self.quarantine_s)
+            if self.lease.remaining_s() <= self.airtable.request_s:
+                raise LeaseLost
+            under_way = True
+            try:
+                return self.airtable.upsert(table.table, records, table.of(KEY), typecast=typecast)
+            except _ANSWERED:
+                under_way = False
+                raise
+
         try:
-            return self.calls.write(lambda: self.airtable.upsert(table.table, records, table.of(KEY), typecast=typecast))
-        except _NOT_IN_FLIGHT:
-            raise
+            record_ids = self.calls.write(request)
         except BaseException as error:
-            self.quarantine(drafts, error)
+            if under_way:
+                self.quarantine(drafts, error)
+            elif waits_ms:
+                # Where Redis is away the wait ends by itself.
+                with suppress(StoreUnavailable):
+                    dirty.release(self.link, refs, waits_ms)
             raise
+        dirty.release(self.link, refs, waits_ms)
+        return record_ids
 
     def present(self, draft: Draft) -> dict[str, object]:
         """A draft's fields without those that the base lacks."""
@@ -71,8 +92,9 @@ class Writer:
     def quarantine(self, drafts: list[Draft], error: BaseException) -> None:
         """Let nobody send these rows until a request of unknown outcome can no longer land; then they are written once more."""
         _log.warning("outcome unknown", rows=[draft.ref.row_id for draft in drafts], wait_s=self.quarantine_s, error=str(error))
-        # Without Redis no wait can be set; the lease, which is not given back then, holds others off for a while.
+        # Said once more, from now on, and on a new connection if need be: a server that failed over may have lost the first time.
         with suppress(StoreUnavailable):
+            self.link.open()
             dirty.defer(self.link, [draft.ref for draft in drafts], self.quarantine_s)
 
     def written(self, drafts: list[Draft], record_ids: list[str]) -> None:

@@ -16,6 +16,7 @@ from worker.store.scripts import Argument, Script
 
 _SENT = Script("sent")
 _DEFER = Script("dirty_defer")
+_RELEASE = Script("dirty_release")
 _MARK = Script("dirty_mark")
 
 _Call = tuple[Sequence[str], Sequence[Argument]]
@@ -82,10 +83,19 @@ def _sent_call(row: Sent) -> _Call:
     return names, [row_id, row.version, row.record_id, row.keep_s]
 
 
-def defer(link: Link, refs: Sequence[RowRef], wait_s: float) -> None:
-    """Keep rows dirty and let nobody write them for `wait_s`. Commit adds its mark only where there is none, so the wait stands."""
+def defer(link: Link, refs: Sequence[RowRef], wait_s: float) -> list[int]:
+    """Keep rows dirty and let nobody write them for `wait_s`; for each, the ms from which it may be written.
+
+    Commit adds its mark only where there is none, so the wait stands.
+    """
     calls: list[_Call] = [([keys.dirty(ref.partition)], [ref.row_id, int(wait_s * 1000)]) for ref in refs]
-    _unrefused(_DEFER.run_many(link, calls))
+    return [int(wait_ms) for wait_ms in _unrefused(_DEFER.run_many(link, calls))]
+
+
+def release(link: Link, refs: Sequence[RowRef], waits_ms: Sequence[int]) -> None:
+    """End the waits that `defer` has set, where they still stand: nothing is under way for these rows."""
+    calls: list[_Call] = [([keys.dirty(ref.partition)], [ref.row_id, wait_ms]) for ref, wait_ms in zip(refs, waits_ms, strict=True)]
+    _unrefused(_RELEASE.run_many(link, calls))
 
 
 def mark(link: Link, refs: Sequence[RowRef]) -> None:

@@ -90,7 +90,7 @@ def test_a_flusher_killed_in_mid_request_leaves_one_row_and_the_next_one_goes_on
         "from contract.link import Link; from contract.registry import load_registry; from contract.settings import load_settings;"
         "from worker.flush.flusher import Pace, flush;"
         "settings = load_settings(); link = Link(settings.redis_url.get_secret_value(), name='to-be-killed'); link.open();"
-        "flush(settings, link, load_registry(), lambda: False, 30, pace=Pace(lease_s=3))"
+        "flush(settings, link, load_registry(), lambda: False, 30, pace=Pace(lease_s=3, quarantine_s=2))"
     )
     settings = world.settings
     environment = {
