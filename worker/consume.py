@@ -86,7 +86,8 @@ class Consumer:
         self._open()
         # A doorbell that rang while this turn held the lease was dropped: so look again after letting go.
         while not done.drained and not stop() and time.monotonic() < deadline:
-            if not self._lease.take():
+            # Renewed where it is still this consumer's own: a turn that lost its connection could not give it back.
+            if not (self._lease.take() or self._lease.renew()):
                 done.busy = True
                 return
             try:

@@ -27,7 +27,7 @@ from faults.producers.verdict import verdict
 
 NAME = "forks"
 PREFORK = "celery_prefork"
-_END_S = 12.0
+_END_S = 40.0
 
 
 @dataclass(frozen=True)
