@@ -7,9 +7,10 @@ no sequence and are known by their ID. Sources: cloudevents.io spec 1.0.2, and i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -53,6 +54,10 @@ class Rebuilt(msgspec.Struct, frozen=True):
     replaces: int = 0
 
 
+# One for all events, and not to be changed: an empty dict of its own for each field left out took half of the time to decode an event.
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 class Data(msgspec.Struct, omit_defaults=True, gc=False):
     """What an event says. Every field may be left out; unknown fields are ignored here and stay in the log.
 
@@ -65,9 +70,9 @@ class Data(msgspec.Struct, omit_defaults=True, gc=False):
     `run_id`, `client_id`: for senders that repeat the subject's parts; a contradiction gets the event refused.
     """
 
-    metrics: dict[str, Any] = {}
-    totals: dict[str, Any] = {}
-    skips: dict[str, Any] = {}
+    metrics: Mapping[str, Any] = _NOTHING
+    totals: Mapping[str, Any] = _NOTHING
+    skips: Mapping[str, Any] = _NOTHING
     status: Any = None
     success: bool | None = None
     client_name: str | None = None
@@ -78,8 +83,8 @@ class Data(msgspec.Struct, omit_defaults=True, gc=False):
     progress: Progress | None = None
     seen_ms: int | None = None
     origin: str | None = None
-    clients: list[str] = []
-    rows: dict[str, Rebuilt] = {}
+    clients: tuple[str, ...] = ()
+    rows: Mapping[str, Rebuilt] = _NOTHING
     run_id: str | None = None
     client_id: str | None = None
 

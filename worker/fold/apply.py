@@ -60,7 +60,7 @@ def to_job(working: Working, row: JobRow, event: Event) -> None:
         row.stream = data.stream
     if data.origin is not None:
         _origin(working, row, data.origin[:MAX_NAME])
-    for name, value in (data.metrics | data.totals).items():
+    for name, value in {**data.metrics, **data.totals}.items():
         reason = f"{name[:100]}: a job's metrics are the totals of its clients; send it with a client in the subject"
         working.set_aside("value", reason, event, {name: value}, "totals" if name in data.totals else "metrics")
         working.line(row, "notes", reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +31,7 @@ MAX_REASON = 100
 OTHER_REASONS = "(other reasons)"
 
 
-def observe(working: Working, row: ClientRow, event: Event, values: dict[str, Any], *, as_total: bool) -> None:
+def observe(working: Working, row: ClientRow, event: Event, values: Mapping[str, Any], *, as_total: bool) -> None:
     """Merge observations (or, `as_total`, totals so far that replace a sum) into the row's metrics."""
     counters = working.rules.counters
     metrics = row.metrics
