@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import structlog
 
 from contract import keys
+from contract.errors import RuntallyError
 from contract.events import Event, decode_batch
 from contract.layout import claim_layout
 from contract.link import Link
 from contract.registry import Registry
 from contract.settings import Settings
-from worker.fold import Entry, Known, Rules, fold, needs_of
+from worker.fold import Changes, Entry, Known, Rules, fold, fold_one_by_one, needs_of
 from worker.store.lease import Lease
 from worker.store.partition import PartitionStore, RawEntry
 
@@ -132,8 +133,8 @@ class Consumer:
             return False
         known = self._known(entries)
         assert self._offset is not None
-        changes = fold(self._rules, known, entries)
-        if not self._store.commit(self._offset, changes):
+        changes, committed = self._fold_and_commit(self._offset, known, entries)
+        if not committed:
             _log.warning("commit refused: another worker has the partition", partition=self._rules.partition)
             self._drop()
             self._believe(self._store.offset())
@@ -149,6 +150,18 @@ class Consumer:
         for letter in changes.letters:
             _log.warning("set aside", kind=letter.kind, reason=letter.reason, **letter.origin)
         return True
+
+    def _fold_and_commit(self, offset: str, known: Known, entries: list[Entry]) -> tuple[Changes, bool]:
+        try:
+            changes = fold(self._rules, known, entries)
+            return changes, self._store.commit(offset, changes)
+        except (RuntallyError, MemoryError):
+            raise
+        except Exception:  # noqa: BLE001  # whatever the bug is, it must cost no more than its event
+            # A bug must not stop the partition for ever. Committing twice is safe: the second time the offset has moved.
+            _log.exception("a fold failed: its events are folded one by one", partition=self._rules.partition, offset=offset)
+            changes = fold_one_by_one(self._rules, known, entries)
+            return changes, self._store.commit(offset, changes)
 
     def _take(self) -> list[Entry]:
         """The next entries for one commit. Read ahead when none are in hand; decoded only now, to be folded while they are warm."""

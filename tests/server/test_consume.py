@@ -16,7 +16,8 @@ from embedded import EmbeddedValkey
 from tests.building import REGISTRY, RUN, entry, wire
 from worker.consume import Consumer
 from worker.fold import Known, Rules, fold
-from worker.rows import from_hash
+from worker.fold.working import Working
+from worker.rows import from_hash, to_hash
 
 PARTITION = keys.partition_of(RUN, 8)
 
@@ -228,3 +229,34 @@ def test_the_rows_equal_the_fold_of_the_log(bench: Bench, settings: Settings) ->
     reference = fold(rules, Known(), [entry(n, *batch) for n, batch in enumerate(batches, 1)])
     for client in ("a", "b", "c"):
         assert bench.row(client).metrics == reference.rows[f"{RUN}-{client}"].metrics
+
+
+@pytest.mark.parametrize("where", ["fold", "commit"])
+def test_a_bug_that_one_event_meets_does_not_stop_the_partition(
+    bench: Bench, settings: Settings, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """In the fold, or only when what it made is to be written: a note `boom` raises."""
+
+    def broken(row: Any, *args: Any) -> Any:
+        if any("boom" in line for line in row.notes):
+            raise RuntimeError("a bug")
+        return to_hash(row, *args)
+
+    if where == "commit":
+        monkeypatch.setattr("worker.store.partition.to_hash", broken)
+        monkeypatch.setattr("worker.fold.one_by_one.to_hash", broken)
+    else:
+        line = Working.line
+        monkeypatch.setattr(Working, "line", lambda self, row, name, text: line(self, row, name, text) or broken(row))
+    bad = wire("client.metrics.updated", sequence=6, metrics={"leads_processed": 1}, note="boom")
+    bench.append(*leads(1, 6), bad, *leads(7, 11))
+    bench.append(bad, *leads(11, 21), *leads(1, 3, "b", "/test/p2"))
+    worker = consumer(settings)
+    assert worker.turn().drained
+    bench.append(*leads(21, 31))
+    assert worker.turn().drained
+    assert bench.row("a").metrics == {"Leads Processed": 29}
+    assert bench.row(None).metrics == {"Leads Processed": 31}
+    assert bench.count("fold_errors") == 1
+    [(_, letter)] = bench.link.call("XRANGE", keys.dead(PARTITION), "-", "+")
+    assert b"RuntimeError: a bug" in letter[3]

@@ -12,7 +12,7 @@ from worker.appending import append
 from worker.dead.again import SOURCE, Again, again
 from worker.dead.letter import AIR, DeadLetter
 from worker.dead.letters import DeadLetters
-from worker.fold import Entry, Known, Rules, fold
+from worker.fold import Entry, Known, Rules, fold_surely
 from worker.store import dirty
 
 _ENCODE_ERRORS = (TypeError, ValueError, RecursionError)
@@ -62,7 +62,7 @@ class Retry:
             raise LetterInvalid(f"it cannot be written as an event: {error}") from error
         partition = keys.partition_of(event.run_id, self._partitions)
         entry = Entry("1-0", int(event.time.timestamp() * 1000), decode_batch(wire))
-        changes = fold(Rules(self._registry, partition, self._partitions), Known(), [entry])
+        changes = fold_surely(Rules(self._registry, partition, self._partitions), Known(), [entry])
         return changes.letters[0].reason if changes.letters else None
 
     def _write_again(self, letter: DeadLetter, edit: str | None, subject: str | None) -> None:

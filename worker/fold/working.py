@@ -95,11 +95,12 @@ class Working:
             origin |= {"subject": event.subject, "type": event.type}
         if part:
             origin["part"] = part
-        self.changes.letters.append(Letter(kind, reason, origin, _as_letter(what)))
+        self.changes.letters.append(Letter(kind, reason, origin, as_letter(what)))
         self.changes.counts[f"dead_{kind}"] += 1
 
 
-def _as_letter(what: object) -> bytes:
+def as_letter(what: object) -> bytes:
+    """What is set aside, as the text a dead letter keeps."""
     if isinstance(what, bytes):
         return what
     try:

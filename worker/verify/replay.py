@@ -16,7 +16,7 @@ from contract.events import Event, EventType, Malformed, decode_batch
 from contract.link import Link
 from contract.registry import Registry
 from contract.settings import Settings
-from worker.fold import Changes, Entry, Known, Rules, fold
+from worker.fold import Changes, Entry, Known, Rules, fold_surely
 from worker.rows import AnyRow
 from worker.store.partition import PartitionStore
 
@@ -97,7 +97,7 @@ class Group:
         for entries in self._log.entries(self.upto, upto):
             kept = [Entry(entry.offset, entry.received_ms, self._kept(entry)) for entry in entries]
             if some := [entry for entry in kept if entry.events]:
-                self._remember(fold(self._log.rules, self._known, some))
+                self._remember(fold_surely(self._log.rules, self._known, some))
             self.upto = entries[-1].offset
         if position_of(upto) > position_of(self.upto):
             self.upto = upto
