@@ -1,21 +1,33 @@
-"""`runtally web`: serve the dashboard."""
+"""`runtally web`: serve the gateway and the dashboard."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 
 def web(
     host: Annotated[str, typer.Option(help="Address to listen on. Anybody who can reach it can read the pages.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535)] = 8080,
 ) -> None:
-    """Serve the dashboard and the health check (/healthz) until Ctrl-C or SIGTERM."""
+    """Serve the gateway (/v1, /webhooks, /api), the dashboard and the health check (/healthz) until Ctrl-C or SIGTERM."""
     import uvicorn
 
-    from contract.settings import load_settings
-    from dashboard import create_app
-
     # Answers under way get a little time; a page that is only being looked at must not hold up the end.
-    uvicorn.run(create_app(load_settings()), host=host, port=port, access_log=False, server_header=False, timeout_graceful_shutdown=3)
+    uvicorn.run(application(), host=host, port=port, access_log=False, server_header=False, timeout_graceful_shutdown=3)
+
+
+def application() -> FastAPI:
+    """The whole of it as one ASGI application, by the environment's settings: `uvicorn --factory cli.web:application`."""
+    from contract.settings import load_settings
+    from dashboard import StoredJobs, create_app
+    from producers.gateway import create_gateway
+
+    settings = load_settings()
+    gateway = create_gateway(settings, StoredJobs(settings))
+    gateway.mount("/", create_app(settings))
+    return gateway

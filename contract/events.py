@@ -185,10 +185,11 @@ def _decode_one_by_one(batch: bytes) -> list[Event | Malformed]:
         if not batch.lstrip().startswith(b"{"):
             return [Malformed(reason="not a JSON array of events", raw=batch)]
         raws = [batch]
-    return [_decode_one(raw) for raw in raws]
+    return [decode_event(raw) for raw in raws]
 
 
-def _decode_one(raw: bytes) -> Event | Malformed:
+def decode_event(raw: bytes) -> Event | Malformed:
+    """The event of a JSON object, or why it is none; never raises for bad input."""
     try:
         return _decode_event(raw)
     except DECODE_ERRORS as error:

@@ -27,6 +27,9 @@ LOCKS_HELD = "rt:{locks}:held"
 LOCK_FENCE = "rt:{locks}:fence"
 """STRING last fencing number handed out, of all locks. Written by lock_take; lives for ever."""
 
+TOKENS = "rt:{access}:tokens"
+"""HASH token ID -> JSON (name, digest, scopes, clients, sources, expiry). Written by `runtally token`; lives until revoked."""
+
 
 def partition_of(run_base: str, partitions: int) -> int:
     """The partition, 0 to `partitions`-1, that carries a run: CRC-32 of its base run ID. Any language can compute it."""
@@ -174,6 +177,11 @@ def periodic(name: str) -> str:
 def reserved(run_base: str) -> str:
     """STRING owner, with expiry of a day: a run ID handed out, so that no other machine hands it out again."""
     return f"rt:reserved:{run_base}"
+
+
+def named_run(kind: str, name: str) -> str:
+    """STRING run ID that goes by another name elsewhere (`kind`: whose, such as `apify`), with expiry. Written by the gateway, once."""
+    return f"rt:named:{quote(kind, safe='')}:{quote(name, safe='')}"
 
 
 def lock(operation: str, stream: int | None = None, client: str | None = None) -> str:

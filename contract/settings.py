@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     airtable_timeout_s: float = Field(20.0, gt=0, description="Longest wait for one answer of Airtable.")
     flush_interval_s: float = Field(5.0, ge=0, description="Pause between flushes; 0 is as fast as Airtable's limit allows.")
 
+    gateway_body_bytes: int = Field(1_048_576, ge=1_024, le=67_108_864, description="Largest body of a request to the gateway.")
+    gateway_batch_events: int = Field(1_000, ge=1, le=10_000, description="Most events in one request to the gateway.")
+    gateway_requests_per_s: float = Field(200.0, gt=0, description="Requests a second the gateway takes from one token, in each process.")
+
     stale_after_s: float = Field(1_800.0, gt=0, description="A run without an event for so long is closed as Failed.")
     lock_ttl_s: float = Field(1_800.0, ge=0.1, description="How long after its owner's death a lock against duplicate jobs ends.")
     retention_s: int = Field(1_209_600, ge=60, description="How long rows of finished, flushed runs stay in Redis.")
@@ -57,6 +61,7 @@ class Settings(BaseSettings):
     id_memory_s: int = Field(172_800, ge=60, description="How long IDs of events without a sequence are remembered.")
     publisher_memory_s: int = Field(1_209_600, ge=3_600, description="How long the watermark of a silent publisher is kept.")
     dead_letters: int = Field(100_000, ge=1, description="Most dead letters kept a partition; the oldest go first.")
+    run_id: str | None = Field(None, description="The run this program is part of. Given by `runtally exec` to what it starts.")
     metrics_file: Path | None = Field(None, description="TOML with metrics, rates and field names of your own.")
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Log lines: JSON, readable, or by whether stderr is a terminal."

@@ -1,0 +1,1 @@
+"""Who may do what: bearer tokens with scopes. Unset means closed."""

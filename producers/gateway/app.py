@@ -1,0 +1,80 @@
+"""The application: its routes, and how each kind of failure is answered."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from contract.version import __version__
+from producers.gateway.context import Gateway
+from producers.gateway.events import route as events
+from producers.gateway.openapi import describe
+from producers.gateway.problem import Problem
+
+if TYPE_CHECKING:
+    from contract.settings import Settings
+    from producers.gateway.jobs.reading import JobReader
+
+ROUTERS = (events.router,)
+_CODES = {404: "no-such-path", 405: "method-not-allowed"}
+_log: Any = structlog.get_logger("runtally.gateway")
+
+
+def create_gateway(settings: Settings, jobs: JobReader) -> FastAPI:
+    """The application. Connects to Redis with the first request, so it starts, and says what is wrong, without one."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        gateway = Gateway(settings, jobs)
+        app.state.gateway = gateway
+        gateway.start()
+        try:
+            yield
+        finally:
+            await gateway.close()
+
+    app = FastAPI(title="Runtally gateway", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _http_exception)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _unexpected)
+    describe(app)
+    return app
+
+
+def _answer(request: Request, problem: Problem) -> Response:
+    gateway: Gateway = request.app.state.gateway
+    gateway.counters[f"refused_{problem.code}"] += 1
+    if problem.status != 429:
+        _log.info("refused", path=request.url.path, status=problem.status, code=problem.code, detail=problem.detail[:500])
+    return problem.response()
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return _answer(request, error)
+
+
+async def _http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _answer(request, Problem(error.status_code, _CODES.get(error.status_code, "refused"), str(error.detail)))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [{"where": ".".join(str(part) for part in fault["loc"]), "reason": fault["msg"]} for fault in error.errors()]
+    return _answer(request, Problem(422, "invalid", "; ".join(f"{fault['where']}: {fault['reason']}" for fault in faults), errors=faults))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    _log.error("unexpected failure", path=request.url.path, exc_info=error)
+    return _answer(request, Problem(500, "unexpected", "the gateway failed; its log says why"))

@@ -1,0 +1,1 @@
+"""Jobs over HTTP: start one, look at it, complete it."""

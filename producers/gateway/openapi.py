@@ -1,0 +1,55 @@
+"""The OpenAPI document: what FastAPI finds in the routes, and the schemas that are read by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from contract.events import Event
+
+_PREFIX = "#/components/schemas/{name}"
+_TEXT = {"type": "string"}
+
+_OWN: dict[str, Any] = {
+    "Problem": {
+        "type": "object",
+        "description": "What is wrong (RFC 9457). `code` is for machines and stays the same.",
+        "required": ["type", "title", "status", "code", "detail"],
+        "properties": {
+            "type": _TEXT,
+            "title": _TEXT,
+            "status": {"type": "integer"},
+            "code": _TEXT,
+            "detail": _TEXT,
+            "errors": {"type": "array", "items": {"type": "object", "required": ["reason"], "properties": {"reason": _TEXT}}},
+        },
+    },
+    "Taken": {
+        "type": "object",
+        "required": ["accepted"],
+        "properties": {"accepted": {"type": "integer", "minimum": 0, "description": "Events the log has now."}},
+    },
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Let the application serve a complete document at /openapi.json."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            found = get_openapi(title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes)
+            components = found.setdefault("components", {})
+            schemas = components.setdefault("schemas", {})
+            (_, events) = msgspec.json.schema_components([Event], ref_template=_PREFIX)
+            schemas |= events | _OWN
+            components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+            app.openapi_schema = found
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+
+_DESCRIPTION = "Events, webhooks, jobs and lineage over HTTP. 202 means that the log has it: it will be counted, once."
