@@ -86,6 +86,10 @@ class LockLost(RuntallyError):
     """The lock ended while the work went on (frozen, cut off from Redis, released by a person): another may have done the same work."""
 
 
+class NoCurrentRun(RuntallyError, LookupError):
+    """Nothing here is tracked as a run, or only as a job without a client. What also works untracked catches this."""
+
+
 class LetterInvalid(RuntallyError, ValueError):
     """There can be no such dead letter, or it cannot be sent again as it is: mend it with an edit. It stays where it is."""
 

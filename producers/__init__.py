@@ -7,6 +7,7 @@ with producers.job("batch_scoring", stream=1) as job:
         run.count(leads_processed=1, profile_scoring_tokens=812)
 """
 
+from producers.current import current_job, current_run
 from producers.exclusive import exclusive
 from producers.publisher import Publisher
 from producers.runs import ClientRun, Job
@@ -24,6 +25,7 @@ from producers.service import (
     update_job_aggregate_metrics,
     update_job_tracking_record,
 )
+from producers.tracked import tracked
 
 __all__ = [
     "ClientRun",
@@ -34,11 +36,14 @@ __all__ = [
     "convert_to_standard_format",
     "create_client_run_record",
     "create_job_tracking_record",
+    "current_job",
+    "current_run",
     "exclusive",
     "flush",
     "generate_run_id",
     "is_valid_run_id",
     "job",
+    "tracked",
     "update_client_metrics",
     "update_job_aggregate_metrics",
     "update_job_tracking_record",

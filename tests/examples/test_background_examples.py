@@ -1,0 +1,40 @@
+"""The examples of background and scheduled work run as they stand, and are counted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from contract.settings import Settings
+from contract.status import Status
+from tests.server.counted_runs import runs
+from worker.rows import text
+
+ROOT = Path(__file__).parents[2]
+
+
+def run_example(settings: Settings, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "RUNTALLY_REDIS_URL": settings.redis_url.get_secret_value(),
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_the_tracked_function(settings: Settings, tmp_path: Path) -> None:
+    done = run_example(settings, tmp_path, sys.executable, "-m", "examples.tracked_function")
+    assert (done.returncode, done.stdout) == (1, "acme 3\nJane-Doe 1\nquiet 0\n"), done.stderr
+    clients = {client.client: client for _, (client,) in runs(settings)}
+    assert {name: client.status for name, client in clients.items()} == {
+        "acme": Status.COMPLETED,
+        "Jane-Doe": Status.COMPLETED,
+        "quiet": Status.NO_LEADS,
+        "unknown": Status.FAILED,
+    }
+    assert clients["acme"].metrics == {"Leads Processed": 3, "Leads Skipped": 1}
+    assert clients["acme"].skips == {"NO_CONTENT": 1}
+    assert "KeyError: 'unknown'" in text(clients["unknown"], "errors")
