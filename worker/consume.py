@@ -20,7 +20,7 @@ from contract.layout import claim_layout
 from contract.link import Link
 from contract.registry import Registry
 from contract.settings import Settings
-from worker.fold import Changes, Entry, Known, Rules, fold, fold_one_by_one, needs_of
+from worker.fold import Changes, Entry, Known, Needs, Rules, fold, fold_one_by_one, needs_of
 from worker.store.lease import Lease
 from worker.store.partition import PartitionStore, RawEntry
 
@@ -187,7 +187,15 @@ class Consumer:
             self._cache = Known()
         needs.publishers -= self._cache.marks.keys()
         asks = needs.publishers or needs.ids or not needs.row_ids <= self._cache.rows.keys()
-        loaded = self._store.load(needs, self._cache.rows, id_buckets=2) if asks else Known()
+        loaded = self._load(needs) if asks else Known()
         self._cache.rows.update(loaded.rows)
         self._cache.marks.update(loaded.marks)
-        return Known(self._cache.rows, self._cache.marks, loaded.seen)
+        return Known(self._cache.rows, self._cache.marks, loaded.seen, loaded.unreadable)
+
+    def _load(self, needs: Needs) -> Known:
+        loaded = self._store.load(needs, self._cache.rows, id_buckets=2)
+        if not loaded.unreadable:
+            return loaded
+        # What is made anew in the place of a row has its job's clients counted anew, and that takes all of them.
+        needs.whole_runs |= {self._rules.target(row_id).run for row_id in loaded.unreadable}
+        return self._store.load(needs, self._cache.rows, id_buckets=2)

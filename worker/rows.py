@@ -36,6 +36,7 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_field
     `unknown`: values of metrics that no registry knows, kept apart, last value each.
     `notes` and its like: lines, oldest first; `dropped`: how many older lines of each text its bound pushed out.
     `outcome` is what an event said of the end of the work; `status` is what follows from it, and what the row shows.
+    `partial`: made anew over a hash that could not be read, so it has only what was counted since.
     """
 
     run: str
@@ -50,6 +51,7 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_field
     events: int = 0
     seen_ms: int = 0
     version: int = 0
+    partial: bool = False
     other: dict[str, Any] = msgspec.field(default_factory=dict)
     notes: list[str] = msgspec.field(default_factory=list)
     dropped: dict[str, int] = msgspec.field(default_factory=dict)

@@ -115,7 +115,9 @@ def job_fields(row: JobRow, registry: Registry) -> Fields:
 
 
 def client_fields(row: ClientRow, registry: Registry, job_record: str | None) -> Fields:
-    """A client run's values. Without `job_record`, the record ID of its job, an existing link is left as it is."""
+    """A client run's values. Without `job_record`, the record ID of its job, an existing link is left as it is.
+
+    A partial row has no metrics: those in Airtable, from before, are nearer the truth."""
     link = {LINK: [job_record]} if job_record else {}
     return {
         KEY: row.row_id,
@@ -123,7 +125,7 @@ def client_fields(row: ClientRow, registry: Registry, job_record: str | None) ->
         "Client Name": row.name,
         **link,
         **_standing(row),
-        **_metric_fields(row, registry, "client"),
+        **({} if row.partial else _metric_fields(row, registry, "client")),
         "System Notes": _fit("\n".join(_lines(text(row, "notes"), _skips(row), _unknown(row)))),
         "Error Details": _fit(text(row, "errors")),
         "Progress Log": _fit(text(row, "progress")),

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-import msgspec
-
 from contract.link import Link
 from contract.registry import Registry
 from contract.settings import Settings
@@ -15,10 +13,9 @@ from worker.flush.columns import LINK, Fields, client_fields, job_fields
 from worker.rows import AnyRow, ClientRow, JobRow, from_hash
 from worker.store import dirty
 from worker.store.dirty import RowRef
+from worker.store.legible import READ_ERRORS
 
 Table = Literal["job", "client"]
-
-_READ_ERRORS = (msgspec.DecodeError, KeyError, ValueError, ArithmeticError)
 
 
 @dataclass(slots=True)
@@ -86,7 +83,7 @@ class Drafter:
                 continue
             try:
                 found.append(_Stored(ref, from_hash(fields, self._registry.decimals), fields[b"v"].decode(), _record(fields)))
-            except _READ_ERRORS as error:
+            except READ_ERRORS as error:
                 version = fields.get(b"v", b"").decode("utf-8", "replace")
                 unreadable.append(Unreadable(ref, version, f"{type(error).__name__}: {error}"))
         dirty.sent(self._link, [dirty.Sent(ref, "", "", 0) for ref in gone])

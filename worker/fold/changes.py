@@ -18,21 +18,31 @@ class Entry(NamedTuple):
     events: list[Event] | list[Event | Malformed]
 
 
+class Unreadable(NamedTuple):
+    """A hash that holds no row: why, the version it tells (0 for none), and what stands in it, bounded."""
+
+    reason: str
+    version: int
+    content: bytes
+
+
 @dataclass(slots=True)
 class Known:
     """What Redis knew before these entries, for as much of it as they touch (see needs_of).
 
     `rows`: row ID -> row, absent when there is none. `marks`: publisher -> highest sequence folded.
     `seen`: digests of the identities that were folded before, among those asked for.
+    `unreadable`: row ID -> what stands there instead of a row; then all readable rows of its run are in `rows`.
     """
 
     rows: dict[str, AnyRow] = field(default_factory=dict)
     marks: dict[str, int] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
+    unreadable: dict[str, Unreadable] = field(default_factory=dict)
 
 
 class Letter(NamedTuple):
-    """A dead letter: what was set aside, alone. `kind`: event, value or status. `origin`: where it stood, as text -> text."""
+    """A dead letter: what was set aside, alone. `kind`: event, value, status or row. `origin`: where it stood, as text -> text."""
 
     kind: str
     reason: str

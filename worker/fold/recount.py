@@ -15,6 +15,7 @@ from contract.events import Event, Rebuilt
 from contract.metrics import Aggregation, Value
 from contract.registry import Registry
 from contract.status import Status
+from worker.fold.changes import Unreadable
 from worker.fold.rules import Target
 from worker.fold.standing import with_error
 from worker.fold.working import Working
@@ -89,10 +90,12 @@ def _decoded(working: Working, run: str, row_id: str, given: Rebuilt) -> AnyRow:
 
 def _take(working: Working, row: AnyRow, replaces: int) -> None:
     row_id = row.row_id
-    known = working.known.rows.get(row_id)
-    if row_id in working.rows or replaces != (0 if known is None else known.version):
+    there = working.known.rows.get(row_id) or working.known.unreadable.get(row_id)
+    if row_id in working.rows or replaces != (0 if there is None else there.version):
         working.changes.counts["rows_not_rebuilt"] += 1
         return
+    if isinstance(there, Unreadable):
+        working.set_row_aside(row_id)
     row.version = replaces
     working.rows[row_id] = row
     working.touched.add(row_id)
@@ -124,6 +127,13 @@ def recount(working: Working, run: str) -> None:
     if changed:
         more = f" and {len(changed) - _NOTED} more" if len(changed) > _NOTED else ""
         working.line(job, "notes", f"recounted from its client runs: {', '.join(changed[:_NOTED])}{more}")
+
+
+def regroup(working: Working, run: str) -> None:
+    """Count the job's clients anew by status and error, because one was made anew. Its totals stay: they know of what that row had."""
+    sums = sums_of(_clients(working, run).values(), working.rules.registry)
+    job = working.job(run)
+    job.clients, job.with_errors = sums.clients, sums.with_errors
 
 
 def _clients(working: Working, run: str) -> dict[str, ClientRow]:

@@ -1,6 +1,6 @@
-"""Reading a row's hash although its status is none of the four.
+"""Reading a row's hash whatever stands in it: nothing there must keep a partition from being folded.
 
-Statuses are derived, so a wrong word in one costs nothing but itself: it must not keep a partition from being folded.
+Statuses are derived, so a wrong word in one costs nothing but itself. A hash that holds no row costs the row.
 """
 
 from __future__ import annotations
@@ -10,7 +10,14 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from contract.status import Status
+from worker.fold import Unreadable
 from worker.rows import AnyRow, from_hash
+
+READ_ERRORS = (msgspec.DecodeError, KeyError, ValueError, TypeError, ArithmeticError, RecursionError)
+"""What `read_row` may raise."""
+
+MOST_BYTES = 262_144
+"""Most bytes kept of what stands in a hash that holds no row."""
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
@@ -19,7 +26,7 @@ _encode = msgspec.json.Encoder().encode
 def read_row(fields: Mapping[bytes, bytes], decimals: Collection[str]) -> AnyRow:
     """The row in a hash. A status that is none of the four is read as Running, until a fold derives it anew.
 
-    Raises msgspec.DecodeError or KeyError for a hash that holds no row. `decimals`: metrics kept as decimals.
+    Raises one of READ_ERRORS for a hash that holds no row. `decimals`: metrics kept as decimals.
     """
     try:
         return from_hash(fields, decimals)
@@ -31,11 +38,35 @@ def read_row(fields: Mapping[bytes, bytes], decimals: Collection[str]) -> AnyRow
         return from_hash({**fields, b"state": _encode(state)}, decimals)
 
 
+def row_or_reason(row_id: str, fields: Mapping[bytes, bytes], decimals: Collection[str]) -> AnyRow | str:
+    """The row of that ID in a hash, or why it is not there."""
+    try:
+        row = read_row(fields, decimals)
+    except READ_ERRORS as error:
+        return f"{type(error).__name__}: {error}"
+    return row if row.row_id == row_id else f"it says that it is {row.row_id[:200]}"
+
+
+def unreadable(fields: Mapping[bytes, bytes], reason: str) -> Unreadable:
+    """What stands in a hash that holds no row."""
+    texts = {_text(name): _text(value) for name, value in fields.items()}
+    return Unreadable(reason, version_of(texts.get("v", "")), _encode(texts)[:MOST_BYTES])
+
+
+def version_of(text: str) -> int:
+    """The version that a hash's field `v` tells; 0 when it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0
+
+
+def _text(value: bytes) -> str:
+    return value.decode(errors="backslashreplace")
+
+
 def written_status(fields: Mapping[bytes, bytes]) -> str | None:
     """The status as it stands in a row's hash, when it is none of the four; else None."""
     try:
         return _odd(_fields(fields.get(b"state", b"")))
-    except msgspec.DecodeError:
+    except READ_ERRORS:
         return None
 
 

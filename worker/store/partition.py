@@ -11,8 +11,8 @@ from contract import keys
 from contract.errors import StoreRefused
 from contract.link import Command, Link
 from worker.fold import Changes, Known, Needs
-from worker.rows import TEXTS, AnyRow, to_hash
-from worker.store.legible import read_row
+from worker.rows import TEXTS, to_hash
+from worker.store.legible import row_or_reason, unreadable
 from worker.store.scripts import Script
 
 _commit = Script("commit")
@@ -65,7 +65,7 @@ class PartitionStore:
         known = Known()
         for row_id, reply in zip(row_ids, replies, strict=False):
             if reply:
-                known.rows[row_id] = self._row(reply)
+                self._note(known, row_id, reply)
         rest = replies[len(row_ids) :]
         if publishers:
             known.marks = {name: int(mark) for name, mark in zip(publishers, rest[0], strict=True) if mark is not None}
@@ -123,8 +123,13 @@ class PartitionStore:
             "counts": _flat(changes.counts.items()),
         }
 
-    def _row(self, reply: list[bytes]) -> AnyRow:
-        return read_row(dict(zip(reply[::2], reply[1::2], strict=True)), self._decimals)
+    def _note(self, known: Known, row_id: str, reply: list[bytes]) -> None:
+        fields = dict(zip(reply[::2], reply[1::2], strict=True))
+        row = row_or_reason(row_id, fields, self._decimals)
+        if isinstance(row, str):
+            known.unreadable[row_id] = unreadable(fields, row)
+        else:
+            known.rows[row_id] = row
 
 
 def _flat(pairs: Iterable[tuple[str | int, str | int]]) -> list[str]:

@@ -12,14 +12,16 @@ from contract.link import Command, Link
 from contract.registry import Registry
 from contract.status import Status
 from worker.rows import AnyRow, ClientRow, JobRow
-from worker.store.legible import read_row
+from worker.store.legible import row_or_reason
 
 _AT_ONCE = 500
 """Rows of one round trip."""
 
 
 class Reader:
-    """Reads over a link that its caller opens. Every verb raises StoreUnavailable and StoreRefused."""
+    """Reads over a link that its caller opens, and passes over what holds no row: `runtally verify` tells of that.
+
+    Every verb raises StoreUnavailable and StoreRefused."""
 
     def __init__(self, link: Link, partitions: int, registry: Registry) -> None:
         self._link = link
@@ -88,7 +90,9 @@ class Reader:
     def _rows(self, row_ids: Sequence[str], run: str | None = None) -> list[AnyRow]:
         commands = [("HGETALL", keys.row(keys.partition_of(run or row_id, self._partitions), row_id)) for row_id in row_ids]
         replies = self._ask(commands) if commands else []
-        return [read_row(dict(zip(reply[::2], reply[1::2], strict=True)), self._decimals) for reply in replies if reply]
+        there = [(row_id, reply) for row_id, reply in zip(row_ids, replies, strict=True) if reply]
+        rows = [row_or_reason(row_id, dict(zip(reply[::2], reply[1::2], strict=True)), self._decimals) for row_id, reply in there]
+        return [row for row in rows if not isinstance(row, str)]
 
     def _ask(self, commands: Sequence[Command]) -> list:  # type: ignore[type-arg]  # what Redis answers
         replies = self._link.pipeline(commands)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from worker.rows import TEXTS, AnyRow, ClientRow, JobRow, to_hash
+from worker.store.legible import version_of
 from worker.verify.cells import shown
 from worker.verify.finding import Finding, Kind, Mend
 from worker.verify.snapshot import Snapshot, Stored
@@ -63,9 +64,9 @@ def rebuilt(snapshot: Snapshot, rows: Rows) -> dict[str, dict[str, Any]]:
     wanted = {}
     for row_id, given in rows.items():
         kept = stored.get(row_id)
-        if kept is None or _differences(snapshot, kept, given):
+        if kept is None or kept.row is None or _differences(snapshot, kept, given):
             fields = {name: value.decode() for name, value in to_hash(given).items()}
-            wanted[row_id] = {"fields": fields, "replaces": 0 if kept is None else int(kept.version or 0)}
+            wanted[row_id] = {"fields": fields, "replaces": 0 if kept is None else version_of(kept.version)}
     return wanted
 
 

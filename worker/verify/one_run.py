@@ -16,6 +16,7 @@ from worker.verify.clock import Clock
 from worker.verify.finding import Finding, Kind, Mend
 from worker.verify.snapshot import Snapshot, Stored
 
+_ONLY_THE_LOG = "only the log can give it back; once an event has come for it, a dead letter of kind row keeps what stood there"
 _REFUSED = "if Airtable refused it, the dead letters say why"
 
 
@@ -36,7 +37,8 @@ def check_run(snapshot: Snapshot, registry: Registry, clock: Clock) -> list[Find
             for client in sorted(snapshot.clients)
         ]
     elif snapshot.job_row is not None:
-        whole = not any(finding.kind is Kind.LOST for finding in lost) and len(snapshot.client_rows) == len(snapshot.clients)
+        readable = len(snapshot.client_rows) == len(snapshot.clients) and not any(row.partial for row in snapshot.client_rows.values())
+        whole = readable and not any(finding.kind is Kind.LOST for finding in lost)
         found += _job(snapshot, snapshot.job_row, registry) if whole else []
     return found
 
@@ -68,10 +70,10 @@ def _nothing(snapshot: Snapshot, clock: Clock) -> Iterator[Finding]:
 
 def _readable(snapshot: Snapshot) -> Iterator[Finding]:
     for stored in snapshot.rows:
-        if stored.row is None:
-            client = _client_of(snapshot, stored)
-            hint = "delete the key and run `--repair`: it makes the row anew from the log while that has the whole run"
-            yield _finding(snapshot, Kind.UNREADABLE, client, _Shown("row", stored.reason, "a row"), Mend.BY_HAND, hint)
+        if stored.row is None or stored.row.partial:
+            there = stored.reason or "only what was counted since it could not be read"
+            shown = _Shown("row", there, "the whole row")
+            yield _finding(snapshot, Kind.UNREADABLE, _client_of(snapshot, stored), shown, Mend.REBUILD, _ONLY_THE_LOG)
 
 
 def _client_statuses(snapshot: Snapshot, registry: Registry) -> Iterator[Finding]:

@@ -6,16 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from contract import keys
 from contract.errors import StoreRefused
 from contract.link import Command, Link
 from worker.rows import AnyRow, ClientRow, JobRow
 from worker.store.dirty import RowRef
-from worker.store.legible import read_row, written_status
+from worker.store.legible import row_or_reason, written_status
 
-_READ_ERRORS = (msgspec.DecodeError, KeyError, ValueError, ArithmeticError)
 _TRIES = 5
 
 
@@ -126,12 +123,12 @@ class Snapshots:
         if not reply:
             return None
         fields: dict[bytes, bytes] = dict(zip(reply[::2], reply[1::2], strict=True))
-        row, reason = self._row(ref, fields)
-        texts = {name: fields[name].decode() for name in (b"v", b"sent_v", b"record") if name in fields}
+        row = row_or_reason(ref.row_id, fields, self._decimals)
+        texts = {name: fields[name].decode(errors="replace") for name in (b"v", b"sent_v", b"record") if name in fields}
         return Stored(
             ref=ref,
-            row=row,
-            reason=reason,
+            row=None if isinstance(row, str) else row,
+            reason=row if isinstance(row, str) else "",
             odd_status=written_status(fields),
             version=texts.get(b"v", ""),
             sent_version=texts.get(b"sent_v"),
@@ -140,13 +137,6 @@ class Snapshots:
             watched=watched is not None,
             ttl_s=int(ttl_s),
         )
-
-    def _row(self, ref: RowRef, fields: dict[bytes, bytes]) -> tuple[AnyRow | None, str]:
-        try:
-            row = read_row(fields, self._decimals)
-        except _READ_ERRORS as error:
-            return None, f"{type(error).__name__}: {error}"
-        return (row, "") if row.row_id == ref.row_id else (None, f"it says that it is {row.row_id}")
 
 
 def _commands(ref: RowRef) -> list[Command]:
