@@ -116,6 +116,7 @@ def exact_sum(values: Sequence[Value]) -> Value:
 
 
 _RATE = Context(prec=28)
+_NUMBERS = (int, Decimal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +136,23 @@ class Rate:
         None when nothing is in the denominator; a numerator never reported counts as 0. Capped means above 100 % (or below
         0 %): the caller records an integrity warning, for the cap must not hide a double count. To 28 digits.
         """
+        parts = self._parts(metrics)
+        if parts is None:
+            return None, False
+        numerator, denominator = parts
+        if 0 <= numerator <= denominator:
+            return _RATE.divide(Decimal(numerator), Decimal(denominator)), False
+        return Decimal(0 if numerator < 0 else 1), True
+
+    def is_capped(self, metrics: Mapping[str, object]) -> bool:
+        """Whether `of` has to cap the rate. Asked with nearly every event, so it divides nothing."""
+        parts = self._parts(metrics)
+        return parts is not None and not 0 <= parts[0] <= parts[1]
+
+    def _parts(self, metrics: Mapping[str, object]) -> tuple[int | Decimal, int | Decimal] | None:
+        """Numerator and denominator; None when nothing is in the denominator."""
         denominator = metrics.get(self.denominator)
-        if not isinstance(denominator, int | Decimal) or denominator <= 0:
-            return None, False
+        if not isinstance(denominator, _NUMBERS) or denominator <= 0:
+            return None
         numerator = metrics.get(self.numerator, 0)
-        if not isinstance(numerator, int | Decimal):
-            return None, False
-        if numerator < 0 or numerator > denominator:
-            return Decimal(0 if numerator < 0 else 1), True
-        return _RATE.divide(Decimal(numerator), Decimal(denominator)), False
+        return (numerator, denominator) if isinstance(numerator, _NUMBERS) else None

@@ -24,9 +24,9 @@ def to_client(working: Working, row: ClientRow, event: Event) -> None:
     data = event.data
     if event.type == _STARTED:
         row.announced = True
-    elif row.events == 0 and not row.partial:
+    elif row.events == 0:
         working.line(row, "notes", "created by its first event: its start was never announced")
-    _touch(working, row)
+    _touch(working, row, event)
     if data.client_name is not None:
         row.name = data.client_name[:MAX_NAME]
     if data.metrics:
@@ -51,7 +51,7 @@ def to_client(working: Working, row: ClientRow, event: Event) -> None:
 def to_job(working: Working, row: JobRow, event: Event) -> None:
     """Apply a job event. Metrics of a job are the totals of its clients: those sent for the job itself are set aside."""
     data = event.data
-    _touch(working, row)
+    _touch(working, row, event)
     if event.type == EventType.JOB_STARTED:
         row.announced = True
     if data.job_type is not None:
@@ -78,15 +78,11 @@ def _origin(working: Working, row: JobRow, origin: str) -> None:
         working.line(row, "notes", "integrity: two jobs have taken this run ID (it was made while Redis was away); their numbers are mixed")
 
 
-def _touch(working: Working, row: AnyRow) -> None:
+def _touch(working: Working, row: AnyRow, event: Event) -> None:
+    """What every event does: it counts, is a sign of life, and widens the span of real events."""
     row.events += 1
-    working.touched.add(row.row_id)
-    _span(working, row)
+    working.touched.add(event.subject)
     sign_of_life(working, row)
-
-
-def _span(working: Working, row: AnyRow) -> None:
-    """Widen first and last real event."""
     at = working.at
     if row.start is None or at < row.start:
         row.start = at

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from contract.metrics import Aggregation, Value
-from worker.fold.recount import recount, regroup
+from worker.fold.recount import recount
 from worker.fold.standing import client_status, job_status, with_error
 from worker.fold.working import Working
 from worker.rows import ClientRow, JobRow
@@ -17,34 +17,32 @@ from worker.rows import ClientRow, JobRow
 
 def finish(working: Working) -> None:
     """Derive everything derived, and give each row that says something new its next version."""
-    for row in list(working.rows.values()):
+    for row_id, row in list(working.rows.items()):
         if isinstance(row, ClientRow):
             job = working.job(row.run)
             job.seen_ms = max(job.seen_ms, row.seen_ms)
-            if row.row_id in working.touched:
-                _finish_client(working, job, row)
-    for run in sorted(working.regroups - working.recounts):
-        regroup(working, run)
+            if row_id in working.touched:
+                _finish_client(working, job, row_id, row)
     for run in sorted(working.recounts):
         recount(working, run)
     updated = datetime.fromtimestamp(working.received_ms / 1000, UTC)
-    for row in working.rows.values():
+    for row_id, row in working.rows.items():
         if isinstance(row, JobRow):
             row.status = job_status(row)
-        if row.row_id in working.touched:
+        if row_id in working.touched:
             row.version += 1
             row.updated = updated
     working.changes.received_ms = working.received_ms
 
 
-def _finish_client(working: Working, job: JobRow, row: ClientRow) -> None:
+def _finish_client(working: Working, job: JobRow, row_id: str, row: ClientRow) -> None:
     row.status = client_status(row, working.rules.registry)
-    before = working.known.rows.get(row.row_id)
+    before = working.known.rows.get(row_id)
     assert before is None or isinstance(before, ClientRow)
     if before is not None and row.run in working.recounts:
         # The job counts what its clients were, not a status that somebody wrote into one: so the note tells what was wrong with the job.
         before = structs.replace(before, status=client_status(before, working.rules.registry))
-    if row.row_id not in working.rebuilt:
+    if row_id not in working.rebuilt:
         _roll_up(working, job, before, row)
     working.touched.add(row.run)
 
@@ -75,9 +73,9 @@ def _shift(working: Working, totals: dict[str, Any], old: Mapping[str, Value], n
         was = old.get(name)
         if value == was:
             continue
-        if name in whole:
+        if name in whole and name in totals:
             # Most metrics are whole numbers that add up: the rest takes the general way.
-            totals[name] = totals.get(name, 0) + value - (was or 0)
+            totals[name] = totals[name] + value - (was or 0)
             continue
         metric = working.rules.registry.by_any_name.get(name)
         if metric is not None and metric.aggregation is Aggregation.SUM:

@@ -13,7 +13,7 @@ from worker.fold.apply import to_client, to_job
 from worker.fold.changes import Changes, Entry, Known
 from worker.fold.derive import finish
 from worker.fold.life import expire, sign_of_life
-from worker.fold.needs import digest_of, is_numbered
+from worker.fold.needs import digest_of, is_sequence
 from worker.fold.recount import ask
 from worker.fold.rules import Rules, Target
 from worker.fold.working import Working
@@ -24,6 +24,7 @@ _MOST_MISSING = 1_000_000
 _TYPES = frozenset(EventType)
 _JOB_TYPES = frozenset(kind for kind in EventType if kind.startswith("job."))
 _EXPIRIES = frozenset({EventType.CLIENT_EXPIRED, EventType.JOB_EXPIRED})
+_UPDATED = EventType.METRICS_UPDATED.value
 _RECOUNTED = EventType.ROWS_RECOUNTED.value
 _HEARTBEATS = frozenset({EventType.CLIENT_HEARTBEAT, EventType.JOB_HEARTBEAT})
 
@@ -40,34 +41,38 @@ def fold(rules: Rules, known: Known, entries: Sequence[Entry]) -> Changes:
         working.received_ms = entry.received_ms
         working.changes.offset = entry.offset
         received = datetime.fromtimestamp(entry.received_ms / 1000, UTC)
-        folded = 0
-        for event in entry.events:
-            if _first_time(working, event):
-                folded += 1
-                working.at = received
-                _apply(working, event)
-        working.changes.counts["events"] += folded
+        fresh = [event for event in entry.events if _first_time(working, event)]
+        for event in fresh:
+            working.at = received
+            _apply(working, event)
+        working.changes.counts["events"] += len(fresh)
     finish(working)
     return working.changes
 
 
 def _first_time(working: Working, event: Event | Malformed) -> bool:
     """Whether this event was not folded before; notes that it is now."""
-    changes = working.changes
     sequence, source = event.sequence, event.source
-    if sequence is not None and source and is_numbered(event):
-        number = int(sequence)
-        mark = changes.marks.get(source)
-        if mark is None:
-            mark = working.known.marks.get(source, 0)
-        if number != mark + 1:
-            if number <= mark:
-                changes.counts["duplicates"] += 1
-                return False
-            if mark:
-                changes.counts["gaps"] += min(number - mark - 1, _MOST_MISSING)
-        changes.marks[source] = number
-        return True
+    if sequence is None or not source or not is_sequence(sequence):
+        return _first_seen(working, event)
+    changes = working.changes
+    number = int(sequence)
+    mark = changes.marks.get(source)
+    if mark is None:
+        mark = working.known.marks.get(source, 0)
+    if number != mark + 1:
+        if number <= mark:
+            changes.counts["duplicates"] += 1
+            return False
+        if mark:
+            changes.counts["gaps"] += min(number - mark - 1, _MOST_MISSING)
+    changes.marks[source] = number
+    return True
+
+
+def _first_seen(working: Working, event: Event | Malformed) -> bool:
+    """The same for an event that no publisher has numbered."""
+    changes = working.changes
     digest = digest_of(event)
     if digest in working.known.seen:
         changes.counts["duplicates"] += 1
@@ -87,7 +92,13 @@ def _apply(working: Working, event: Event | Malformed) -> None:
     try:
         if event.time is not None:
             working.at = _in_utc(event.time)
-        _dispatch(working, event)
+        row = working.clients.get(event.subject)
+        if row is not None and event.type == _UPDATED and event.data.run_id is None and event.data.client_id is None:
+            # Nearly all events: what is left of _dispatch's checks was made when an event first had this subject.
+            to_client(working, row, event)
+            working.changes.runs[row.run] = working.received_ms
+        else:
+            _dispatch(working, event)
     except EventRejected as error:
         working.set_aside("event", str(error), event, structs.asdict(event))
 

@@ -30,10 +30,9 @@ class Needs:
     ids: dict[int, set[str]] = field(default_factory=dict)
 
 
-def is_numbered(event: Event | Malformed) -> bool:
-    """Whether its publisher numbers it, so that a watermark knows its repeats. Sequences have 18 digits at most."""
-    sequence = event.sequence
-    return sequence is not None and bool(event.source) and len(sequence) <= _MOST_DIGITS and sequence.isdecimal()
+def is_sequence(text: str) -> bool:
+    """Whether it is the number of an event, so that a watermark knows its repeats. Sequences have 18 digits at most."""
+    return len(text) <= _MOST_DIGITS and text.isdecimal()
 
 
 def digest_of(event: Event | Malformed) -> str:
@@ -55,7 +54,8 @@ def needs_of(rules: Rules, entries: Iterable[Entry]) -> Needs:
                 subjects.add(event.subject)
                 if event.type == _RECOUNTED:
                     _need_run(rules, needs, event)
-            if event.source and is_numbered(event):
+            sequence = event.sequence
+            if sequence is not None and event.source and is_sequence(sequence):
                 needs.publishers.add(event.source)
             else:
                 needs.ids.setdefault(bucket, set()).add(digest_of(event))

@@ -36,11 +36,14 @@ def observe(working: Working, row: ClientRow, event: Event, values: Mapping[str,
     counters = working.rules.counters
     metrics = row.metrics
     for name, value in values.items():
-        counter = counters.get(name)
-        if counter is not None and value.__class__ is int and 0 <= value <= MAX_INTEGER:
-            metrics[counter] = value if as_total else metrics.get(counter, 0) + value
-        else:
+        if name not in counters or value.__class__ is not int or not 0 <= value <= MAX_INTEGER:
             _observe_one(working, row, event, name, value, as_total=as_total)
+            continue
+        counter = counters[name]
+        if as_total or counter not in metrics:
+            metrics[counter] = value
+        else:
+            metrics[counter] += value
 
 
 def _observe_one(working: Working, row: ClientRow, event: Event, name: str, value: Any, *, as_total: bool) -> None:
@@ -129,8 +132,7 @@ def skip(working: Working, row: ClientRow, event: Event) -> None:
 def warn(working: Working, row: ClientRow) -> None:
     """A rate above 100 % is shown as 100 %: the note says so, once a rate, since a cap must not hide a double count."""
     for rate in working.rules.registry.rates:
-        _, capped = rate.of(row.metrics)
-        if capped and rate.name not in row.warned:
+        if rate.is_capped(row.metrics) and rate.name not in row.warned:
             row.warned = [*row.warned, rate.name]
             working.changes.counts["integrity_warnings"] += 1
             working.line(row, "notes", f"integrity: {rate.numerator} exceeds {rate.denominator}; {rate.name} is shown as 100 %")
