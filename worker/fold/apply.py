@@ -24,7 +24,7 @@ def to_client(working: Working, row: ClientRow, event: Event) -> None:
     data = event.data
     if event.type == _STARTED:
         row.announced = True
-    elif row.events == 0:
+    elif row.events == 0 and not row.partial:
         working.line(row, "notes", "created by its first event: its start was never announced")
     _touch(working, row, event)
     if data.client_name is not None:

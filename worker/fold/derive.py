@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import structs
 
 from contract.metrics import Aggregation, Value
-from worker.fold.recount import recount
+from worker.fold.recount import recount, regroup
 from worker.fold.standing import client_status, job_status, with_error
 from worker.fold.working import Working
 from worker.rows import ClientRow, JobRow
@@ -23,6 +23,8 @@ def finish(working: Working) -> None:
             job.seen_ms = max(job.seen_ms, row.seen_ms)
             if row_id in working.touched:
                 _finish_client(working, job, row_id, row)
+    for run in sorted(working.regroups - working.recounts):
+        regroup(working, run)
     for run in sorted(working.recounts):
         recount(working, run)
     updated = datetime.fromtimestamp(working.received_ms / 1000, UTC)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import msgspec
 
 from contract.events import Event, Malformed
 from worker.fold.changes import Changes, Known, Letter
 from worker.fold.rules import Rules, Target
-from worker.rows import AnyRow, ClientRow, JobRow
+from worker.rows import TEXTS, AnyRow, ClientRow, JobRow
+
+NewRow = TypeVar("NewRow", JobRow, ClientRow)
 
 MAX_LINES = 100
 """Most lines kept of a growing text; older ones are counted in `dropped`."""
@@ -24,7 +27,20 @@ _CONTROLS = {code: " " for code in (*range(32), 127) if chr(code) not in "\n\t"}
 class Working:
     """One fold in progress. `received_ms`, `at`: when the server got the event in hand, and when it happened."""
 
-    __slots__ = ("at", "changes", "clients", "known", "presumed", "rebuilt", "received_ms", "recounts", "rows", "rules", "touched")
+    __slots__ = (
+        "at",
+        "changes",
+        "clients",
+        "known",
+        "presumed",
+        "rebuilt",
+        "received_ms",
+        "recounts",
+        "regroups",
+        "rows",
+        "rules",
+        "touched",
+    )
 
     def __init__(self, rules: Rules, known: Known, offset: str) -> None:
         self.rules = rules
@@ -38,6 +54,8 @@ class Working:
         """Runs whose job the sweeper has closed: a sign of life of any client opens them again."""
         self.recounts: set[str] = set()
         """Runs whose job row is to be counted anew from its client rows."""
+        self.regroups: set[str] = set()
+        """Runs whose clients are to be counted anew by their status."""
         self.rebuilt: set[str] = set()
         """Row IDs of rows taken as the log gives them: their job counts them already, or is counted anew."""
         self.received_ms = 0
@@ -56,7 +74,7 @@ class Working:
         row = self.rows.get(run)
         if row is None:
             known = self.known.rows.get(run)
-            row = self.rows[run] = JobRow(run=run) if known is None else _copied(known)
+            row = self.rows[run] = self._new(JobRow(run=run)) if known is None else _copied(known)
             if row.outcome is not None and row.outcome.presumed:
                 self.presumed.add(run)
         assert isinstance(row, JobRow)
@@ -69,8 +87,8 @@ class Working:
             known = self.known.rows.get(target.row_id)
             if known is None:
                 assert target.client is not None
-                row = ClientRow(run=target.run, client=target.client)
-                if target.run not in self.rows and target.run not in self.known.rows:
+                row = self._new(ClientRow(run=target.run, client=target.client))
+                if not self.knows(target.run) and target.run not in self.known.unreadable:
                     self.line(self.job(target.run), "notes", "created by a client's first event: its start was never announced")
                 self.changes.clients.setdefault(target.run, []).append(target.client)
             else:
@@ -80,6 +98,27 @@ class Working:
         assert isinstance(row, ClientRow)
         self.clients[target.row_id] = row
         return row
+
+    def _new(self, row: NewRow) -> NewRow:
+        """A row that there was none of; or one that could not be read, which is set aside and made anew."""
+        if row.row_id in self.known.unreadable:
+            reason = self.set_row_aside(row.row_id)
+            row.partial = True
+            row.version = self.known.unreadable[row.row_id].version
+            self.changes.texts[row.row_id] = set(TEXTS)
+            self.line(row, "notes", f"integrity: {reason}. This one has only what was counted since; `runtally verify --repair` can help")
+            # A client's row no longer says what the job counts it as. A job's totals are to be had from its clients.
+            (self.recounts if isinstance(row, JobRow) else self.regroups).add(row.run)
+        return row
+
+    def set_row_aside(self, row_id: str) -> str:
+        """Keep what stands there instead of a row as a dead letter; the reason."""
+        unreadable = self.known.unreadable[row_id]
+        reason = f"the row that was there could not be read: {unreadable.reason}"
+        origin = {"row": row_id, "offset": self.changes.offset, "time": self.at.isoformat()}
+        self.changes.letters.append(Letter("row", reason, origin, unreadable.content))
+        self.changes.counts["dead_row"] += 1
+        return reason
 
     def line(self, row: AnyRow, name: str, text: str) -> None:
         """Append a line to one of the row's growing texts, with the event's time in front; bounded in lines and length."""
