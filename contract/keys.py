@@ -165,7 +165,8 @@ def flush_partial(base_id: str, table: str, column: str) -> str:
 
 
 def flush_dead(base_id: str) -> str:
-    """STREAM of fields and rows Airtable refused (`reason`, `origin`, `letter`). Added by flush; bounded by `dead_letters`."""
+    """STREAM of fields and rows Airtable refused (`reason`, `origin`, `letter`). Added by flush; bounded by about `dead_letters`, with what
+    that drops counted as `dead_dropped` in the counters; deleted by retry and drop."""
     return f"rt:{{air:{base_id}}}:dead"
 
 

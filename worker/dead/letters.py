@@ -22,9 +22,10 @@ class DeadLetters:
         """`base_id`: the base whose refused fields and rows are among them; None for none."""
         self._link = link
         self._streams = {str(partition): keys.dead(partition) for partition in range(partitions)}
+        self._counters = [keys.state(partition) for partition in range(partitions)]
         if base_id is not None:
             self._streams[AIR] = keys.flush_dead(base_id)
-        self._states = [keys.state(partition) for partition in range(partitions)]
+            self._counters.append(keys.flush_counters(base_id))
 
     def find(self, wanted: Wanted, before: LetterId | None = None) -> Iterator[DeadLetter]:
         """The wanted letters, newest first, read as they are asked for. `before`: only those that come after this one in that order.
@@ -50,8 +51,8 @@ class DeadLetters:
         return stream is not None and self._link.call("XDEL", stream, unwanted.entry) == 1
 
     def bound_dropped(self) -> int:
-        """How many letters the bound has dropped in all partitions, ever."""
-        counts = self._link.pipeline([("HGET", state, "dead_dropped") for state in self._states])
+        """How many letters the bound has dropped in all places, ever."""
+        counts = self._link.pipeline([("HGET", counters, "dead_dropped") for counters in self._counters])
         for count in counts:
             if isinstance(count, StoreRefused):
                 raise count

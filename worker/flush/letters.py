@@ -114,7 +114,15 @@ class Letters:
 
     def _append(self, reason: str, origin: dict[str, Any], letter: object) -> None:
         entry = ["reason", reason, "origin", json.dumps(origin), "letter", json.dumps(letter)]
-        self._link.call("XADD", keys.flush_dead(self._base_id), "MAXLEN", "~", self._most, "*", *entry)
+        stream = keys.flush_dead(self._base_id)
+        # One after another, though not as one: a letter that a person deletes in just this moment is counted as dropped.
+        replies = self._link.pipeline([("XLEN", stream), ("XADD", stream, "MAXLEN", "~", self._most, "*", *entry), ("XLEN", stream)])
+        for reply in replies:
+            if isinstance(reply, StoreRefused):
+                raise reply
+        dropped = replies[0] + 1 - replies[2]
+        if dropped > 0:
+            self._tally.add("dead_dropped", dropped)
 
 
 def _about(draft: Draft) -> dict[str, Any]:

@@ -9,12 +9,10 @@ from contract import keys
 from contract.errors import StoreRefused
 from contract.link import Link
 
-COUNTED = ("rows_written", "refused_fields", "refused_rows", "duplicates_merged", "options_added", "records_lost", "busy", "unclear")
-"""What is counted beside `calls`, which the limiter's script counts."""
-
 
 class Tally:
-    """Adds to the counters of one base."""
+    """Adds to the counters of one base: `rows_written`, `refused_fields`, `refused_rows`, `duplicates_merged`, `options_added`,
+    `records_lost`, `busy`, `unclear`, and `dead_dropped`, the dead letters that their bound has dropped."""
 
     def __init__(self, link: Link, base_id: str) -> None:
         self._link = link

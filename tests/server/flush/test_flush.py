@@ -11,6 +11,7 @@ import pytest
 
 from contract import keys
 from contract.status import Status
+from worker.dead.letters import DeadLetters
 from worker.flush import flusher
 from worker.flush.airtable import Airtable
 from worker.store import lease as lease_module
@@ -191,6 +192,19 @@ def test_a_row_that_cannot_be_read_is_set_aside_and_its_neighbours_are_written(w
     assert (report.rows_written, report.refused_rows) == (1, 2)
     assert not world.dirty()
     assert "cannot be read" in world.letters()[0]["reason"]
+
+
+def test_dead_letters_that_their_bound_drops_are_counted(world: World) -> None:
+    world.settings = world.settings.model_copy(update={"dead_letters": 1})
+    for number in range(450):
+        row_id = f"250101-{number // 3600:02d}{number // 60 % 60:02d}{number % 60:02d}"
+        world.link.call("HSET", keys.row(0, row_id), "state", "{")
+        world.link.call("ZADD", keys.dirty(0), 0, row_id)
+    assert world.flush().refused_rows == 450
+    kept = len(world.letters())
+    assert kept < 450, "the bound holds, by whole nodes of the stream"
+    assert world.counter("dead_dropped") == 450 - kept
+    assert DeadLetters(world.link, world.settings.partitions, world.base_id).bound_dropped() == 450 - kept
 
 
 def test_a_flush_stops_when_told_and_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
