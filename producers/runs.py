@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from contract.events import EventType
 from contract.status import Status
 from producers import heartbeat
+from producers.awaited import Awaited
+from producers.default import publisher as default_publisher
+from producers.exclusive import Exclusive, exclusive
 from producers.publisher import Publisher, Subject
-
-if TYPE_CHECKING:
-    from producers.exclusive import Exclusive
+from producers.run_ids import take_run_id
 
 _TOLD = 2_000
 """Most characters of an exception that are told in the notes."""
@@ -20,13 +22,20 @@ _TOLD = 2_000
 
 def told(error: BaseException) -> str:
     """An exception as a note: its type and its text."""
-    return f"{type(error).__name__}: {error}"[:_TOLD]
+    text = "cancelled" if was_cancelled(error) else type(error).__name__
+    return f"{text}: {error}"[:_TOLD] if str(error) else text
 
 
-class ClientRun:
+def was_cancelled(error: BaseException) -> bool:
+    """Whether it says that an asyncio task was cancelled. By its name: asyncio is not loaded for those who do not use it."""
+    return type(error).__name__ == "CancelledError"
+
+
+class ClientRun(Awaited):
     """One client in a job. Every call is an event: it returns at once and never raises for transport trouble."""
 
     def __init__(self, publisher: Publisher, subject: Subject, name: str | None) -> None:
+        super().__init__()
         self._publisher = publisher
         self._subject = subject
         self._name = name
@@ -44,6 +53,11 @@ class ClientRun:
     def total(self, metrics: Mapping[str, Any] | None = None, /, **more: Any) -> None:
         """Totals so far: each replaces the metric's sum, and later observations add to it."""
         self._put(EventType.METRICS_UPDATED, {"totals": {**metrics, **more} if metrics else more})
+
+    def tell(self, data: dict[str, Any], *, id: str | None = None) -> bool:
+        """What contract.events.Data names, as one event; False when it was dropped, and counted as such. `id`: an identity that is the
+        same at every repeat: told again within `id_memory_s`, the event counts once."""
+        return self._put(EventType.METRICS_UPDATED, data, id)
 
     def skip(self, reason: str, number: int = 1) -> None:
         """Count leads that were skipped, by reason code (`NO_CONTENT`, `SAFETY_BLOCK`, … or your own)."""
@@ -75,8 +89,14 @@ class ClientRun:
         """Seconds between two heartbeats."""
         return heartbeat.interval_s(self._publisher.settings.stale_after_s)
 
-    def _put(self, kind: EventType, data: dict[str, Any]) -> None:
-        self._publisher.put(kind, self._subject, data)
+    def _put(self, kind: EventType, data: dict[str, Any], id: str | None = None) -> bool:
+        if self._writer is None:
+            return self._publisher.put(kind, self._subject, data, id)
+        return self._told(self._publisher.put, kind, self._subject, data, id)
+
+    @property
+    def _durable(self) -> bool:
+        return self._publisher.settings.durable
 
     def __enter__(self) -> ClientRun:
         self._put(EventType.CLIENT_STARTED, {} if self._name is None else {"client_name": self._name})
@@ -88,41 +108,52 @@ class ClientRun:
         if not self._completed:
             if error is None:
                 self.complete()
+            elif was_cancelled(error):
+                self.complete(success=False, note=told(error))
             else:
                 self.complete(success=False, error=told(error))
 
 
-class Job:
+class Job(Awaited):
     """One job. Its metrics are the totals of its clients; an exception in the block makes it Failed and is passed on.
 
-    With a `lock` a second start raises AlreadyRunning, and StoreUnavailable when Redis cannot be asked, before an event is told.
+    Entering asks Redis where it must: 2 s at most for a run ID that no other machine takes, and for the lock if it is exclusive. Then a
+    second start raises AlreadyRunning, and StoreUnavailable when Redis cannot be asked, before an event is told.
     """
 
-    def __init__(  # what a job is, and who lets it start
+    def __init__(  # what a job is, and whether it lets others start
         self,
-        publisher: Publisher,
-        run_id: str,
+        publisher: Publisher | None,
+        run_id: str | None,
         job_type: str | None,
         stream: int | None,
         origin: str | None,
-        lock: Exclusive | None = None,
+        exclusive: bool = False,
     ) -> None:
-        """`origin`: who made the run ID, if it is new. `lock` is taken before anything is told, and given back at the end."""
-        self.lock = lock
-        self._publisher = publisher
-        self._subject = publisher.subject(run_id)
-        started = {"job_type": job_type, "stream": stream, "origin": origin}
-        self._started = {name: value for name, value in started.items() if value is not None}
+        """`publisher`: the process's own for None. `run_id`: one is made at first need for None, and its maker is its origin.
+        `origin`: who made the run ID, if it is new."""
+        super().__init__()
+        self.lock: Exclusive | None = None
+        """What keeps others from starting, once the block is entered; None if it is not exclusive."""
+        self._wanted = (publisher, run_id, origin)
+        self._job_type = job_type
+        self._stream = stream
+        self._exclusive = exclusive
+        self._opening = threading.Lock()
+        self._opened: _Opened | None = None
         self._completed = False
+        if publisher is not None and run_id is not None:
+            self._open()
 
     @property
     def run_id(self) -> str:
-        """The job's run ID, in standard form."""
-        return self._subject.row_id
+        """The job's run ID, in standard form. Before the block is entered this may ask Redis for one."""
+        return self._open().subject.row_id
 
     def client(self, client_id: str, name: str | None = None) -> ClientRun:
         """One client's part, to be used in a `with`. Raises RunIdInvalid for a client ID that cannot stand in a run ID."""
-        return ClientRun(self._publisher, self._publisher.subject(self.run_id, client_id), name)
+        own = self._open().publisher
+        return ClientRun(own, own.subject(self.run_id, client_id), name)
 
     def note(self, text: str) -> None:
         """Add a line to the job's system notes."""
@@ -140,15 +171,40 @@ class Job:
 
     def beat_every_s(self) -> float:
         """Seconds between two heartbeats."""
-        return heartbeat.interval_s(self._publisher.settings.stale_after_s)
+        return heartbeat.interval_s(self._open().publisher.settings.stale_after_s)
+
+    def _open(self) -> _Opened:
+        """What has to be known before an event can be told. May ask Redis, once."""
+        if self._opened is None:
+            with self._opening:
+                if self._opened is None:
+                    publisher, run_id, origin = self._wanted
+                    own = default_publisher() if publisher is None else publisher
+                    if run_id is None:
+                        run_id, origin, _ = take_run_id(own.settings)
+                    self._opened = _Opened(own, own.subject(run_id), origin)
+        return self._opened
 
     def _put(self, kind: EventType, data: dict[str, Any]) -> None:
-        self._publisher.put(kind, self._subject, data)
+        own, subject, _ = self._open()
+        self._told(own.put, kind, subject, data)
+
+    @property
+    def _waits(self) -> bool:
+        return self._opened is None or self._exclusive or self._durable
+
+    @property
+    def _durable(self) -> bool:
+        return self._open().publisher.settings.durable
 
     def __enter__(self) -> Job:
-        if self.lock is not None:
-            self.lock.__enter__()
-        self._put(EventType.JOB_STARTED, self._started)
+        own, subject, origin = self._open()
+        if self._exclusive:
+            lock = exclusive(self._job_type or "", stream=self._stream, run_id=subject.row_id)
+            lock.__enter__()
+            self.lock = lock
+        started = {"job_type": self._job_type, "stream": self._stream, "origin": origin}
+        own.put(EventType.JOB_STARTED, subject, {name: value for name, value in started.items() if value is not None})
         heartbeat.begin(self)
         return self
 
@@ -160,3 +216,9 @@ class Job:
             )
         if self.lock is not None:
             self.lock.__exit__(kind, error, trace)
+
+
+class _Opened(NamedTuple):
+    publisher: Publisher
+    subject: Subject
+    origin: str | None

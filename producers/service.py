@@ -13,23 +13,20 @@ from typing import Any
 from contract import run_id as run_ids
 from contract.events import EventType
 from producers.default import publisher
-from producers.exclusive import exclusive as locked
+from producers.exclusive.scope import scope_of
 from producers.run_ids import take_run_id
 from producers.runs import Job
 
 
 def job(job_type: str | None = None, *, stream: int | None = None, run_id: str | None = None, exclusive: bool = False) -> Job:
-    """A job to be used in a `with`. `run_id` continues a run; without it one is made and reserved (asks Redis, 2 s at most).
+    """A job to be used in a `with` or an `async with`. `run_id` continues a run; without it entering makes and reserves one.
 
-    `exclusive`: entering raises AlreadyRunning while a job of this type and stream is at work anywhere (docs/locks.md).
+    `exclusive`: entering raises AlreadyRunning while a job of this type and stream is at work anywhere (docs/locks.md). Raises
+    RunIdInvalid and LockInvalid. Asks nobody yet: entering asks Redis, in an `async with` without holding up the loop.
     """
-    own = publisher()
-    taken = take_run_id(own.settings) if run_id is None else None
-    wanted = run_id if taken is None else taken.run_id
-    lock = None
     if exclusive:
-        lock = locked(job_type or "", stream=stream, run_id=wanted)
-    return Job(own, wanted or "", job_type, stream, None if taken is None else taken.origin, lock)
+        scope_of(job_type or "", stream, None)
+    return Job(None, None if run_id is None else run_ids.convert(run_id), job_type, stream, None, exclusive)
 
 
 def flush(timeout_s: float = 5.0) -> int:
