@@ -21,24 +21,29 @@ EXIT_ERROR = 2
 
 
 class Command(NamedTuple):
-    """A subcommand: `attribute` of `module` is its function, or a Typer with subcommands of its own. `help` is one line."""
+    """A subcommand: `attribute` of `module` is its function, or a Typer with subcommands of its own. `help` is one line.
+
+    `ends_options`: its first argument does, so that the options behind it are that argument's own."""
 
     name: str
     module: str
     attribute: str
     help: str
+    ends_options: bool = False
 
 
 COMMANDS = (
     Command("up", "cli.up.command", "up", "Start everything, with what is missing embedded, and keep it running."),
-    Command("web", "cli.web", "web", "Serve the dashboard and the health check."),
+    Command("web", "cli.web", "web", "Serve the gateway, the dashboard and the health check."),
     Command("sandbox", "cli.sandbox", "sandbox", "Serve a local stand-in for Airtable."),
+    Command("exec", "cli.exec", "exec_", "Run a command as a tracked run: for cron and shells.", ends_options=True),
     Command("runs", "cli.runs", "runs", "List the latest runs."),
     Command("run", "cli.runs", "run", "Show one run and its clients."),
     Command("run-id", "cli.run_ids", "run_id", "Parse, convert and check run IDs."),
     Command("dead", "cli.dead", "dead", "Look at dead letters, send them again, drop them."),
     Command("locks", "cli.locks", "locks", "Look at the locks against duplicate jobs, and release one."),
     Command("spool", "cli.spool", "spool", "Look at the spool on this host, and send what dead publishers left."),
+    Command("token", "cli.token", "token", "Make, list and revoke the gateway's tokens."),
     Command("airtable", "cli.airtable", "airtable", "Make and check the tables in Airtable."),
     Command("verify", "cli.verify", "verify", "Check rows, log and Airtable against each other, and mend."),
 )
@@ -116,7 +121,7 @@ def _register(app: Typer, command: Command) -> None:
     if isinstance(loaded, typer.Typer):
         app.add_typer(loaded, name=command.name, help=command.help)
     else:
-        app.command(command.name)(loaded)
+        app.command(command.name, context_settings={"allow_interspersed_args": not command.ends_options})(loaded)
 
 
 def _not_loaded() -> None:

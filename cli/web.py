@@ -8,6 +8,9 @@ import typer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from starlette.types import Receive, Scope, Send
+
+_GATEWAY = ("/v1/", "/webhooks/", "/api/")
 
 
 def web(
@@ -17,8 +20,12 @@ def web(
     """Serve the gateway (/v1, /webhooks, /api), the dashboard and the health check (/healthz) until Ctrl-C or SIGTERM."""
     import uvicorn
 
+    from contract.logs import configure_logs
+    from contract.settings import load_settings
+
+    configure_logs(load_settings())
     # Answers under way get a little time; a page that is only being looked at must not hold up the end.
-    uvicorn.run(application(), host=host, port=port, access_log=False, server_header=False, timeout_graceful_shutdown=3)
+    uvicorn.run(application(), host=host, port=port, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3)
 
 
 def application() -> FastAPI:
@@ -29,5 +36,11 @@ def application() -> FastAPI:
 
     settings = load_settings()
     gateway = create_gateway(settings, StoredJobs(settings))
-    gateway.mount("/", create_app(settings))
+    dashboard, not_found = create_app(settings), gateway.router.default
+
+    async def otherwise(scope: Scope, receive: Receive, send: Send) -> None:
+        await (not_found if scope["path"].startswith(_GATEWAY) else dashboard)(scope, receive, send)
+
+    # Not a mount: that would take a gateway's path with a wrong method, or a misspelt one, for a page.
+    gateway.router.default = otherwise
     return gateway

@@ -66,7 +66,9 @@ async def _problem(request: Request, error: Exception) -> Response:
 
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _answer(request, Problem(error.status_code, _CODES.get(error.status_code, "refused"), str(error.detail)))
+    response = _answer(request, Problem(error.status_code, _CODES.get(error.status_code, "refused"), str(error.detail)))
+    response.headers.update(error.headers or {})  # 405 must say what is allowed (RFC 9110, 15.5.6)
+    return response
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cli import main as command
+from cli.web import application
 from contract import errors, keys
 from contract.layout import claim_layout
 from contract.link import Link
@@ -105,6 +106,16 @@ def test_version_and_help_load_no_subcommand(monkeypatch: pytest.MonkeyPatch, ca
     assert capsys.readouterr().out == f"runtally {__version__}\n"
     assert run(monkeypatch, "--help") == 0
     assert "A line of help." in capsys.readouterr().out
+
+
+def test_pages_and_gateway_answer_side_by_side(monkeypatch: pytest.MonkeyPatch, redis_url: str) -> None:
+    monkeypatch.setenv("RUNTALLY_REDIS_URL", redis_url)
+    with TestClient(application()) as client:
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/static/runtally.css").status_code == 200
+        wrong_method, no_path = client.get("/v1/events"), client.post("/v1/evens")
+    assert (wrong_method.status_code, wrong_method.headers["allow"], wrong_method.json()["code"]) == (405, "POST", "method-not-allowed")
+    assert (no_path.status_code, no_path.json()["code"]) == (404, "no-such-path")
 
 
 def test_an_error_is_one_line_with_the_next_step_and_exit_code_2(

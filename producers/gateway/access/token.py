@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
+MAX_NAME_CHARS = 100
+"""The longest name of a token: it stands in every log line about its holder."""
+
 _PREFIX = "rt"
 _ID_BYTES = 6
 _SECRET_BYTES = 32
