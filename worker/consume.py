@@ -15,12 +15,12 @@ import structlog
 
 from contract import keys
 from contract.errors import RuntallyError
-from contract.events import Event, decode_batch
+from contract.events import decode_batch
 from contract.layout import claim_layout
 from contract.link import Link
 from contract.registry import Registry
 from contract.settings import Settings
-from worker.fold import Changes, Entry, Known, Needs, Rules, fold, fold_one_by_one, needs_of
+from worker.fold import Changes, Entry, Known, Needs, Rules, add_needs, fold, fold_one_by_one
 from worker.store.lease import Lease
 from worker.store.partition import PartitionStore, RawEntry
 
@@ -30,8 +30,8 @@ LEASE_S = 10.0
 READ_ENTRIES = 32
 """Entries read at once. With the publishers' bound of 256 KiB an entry, 8 MiB."""
 
-COMMIT_EVENTS = 8_000
-COMMIT_SUBJECTS = 1_500
+COMMIT_EVENTS = 16_000
+COMMIT_ROWS = 1_500
 """A commit takes whole entries until it holds so many events or touches so many rows: it blocks the server for about
 10 microseconds a row."""
 
@@ -128,10 +128,10 @@ class Consumer:
 
     def _step(self, done: Consumed) -> bool:
         """Fold and commit once. False when the log is drained."""
-        entries = self._take()
+        entries, needs = self._take()
         if not entries:
             return False
-        known = self._known(entries)
+        known = self._known(needs)
         assert self._offset is not None
         changes, committed = self._fold_and_commit(self._offset, known, entries)
         if not committed:
@@ -163,25 +163,25 @@ class Consumer:
             changes = fold_one_by_one(self._rules, known, entries)
             return changes, self._store.commit(offset, changes)
 
-    def _take(self) -> list[Entry]:
-        """The next entries for one commit. Read ahead when none are in hand; decoded only now, to be folded while they are warm."""
+    def _take(self) -> tuple[list[Entry], Needs]:
+        """The next entries for one commit, and what it takes to fold them. Read ahead when none are in hand; decoded only now, to be
+        folded while they are warm."""
         if not self._hand:
             assert self._offset is not None
             self._hand.extend(self._store.read(self._offset, READ_ENTRIES))
         entries: list[Entry] = []
+        needs = Needs()
         events = 0
-        subjects: set[str] = set()
-        while self._hand and events < COMMIT_EVENTS and len(subjects) < COMMIT_SUBJECTS:
+        while self._hand and events < COMMIT_EVENTS and len(needs.row_ids) < COMMIT_ROWS:
             entry_id, batch = self._hand.popleft()
             entry = Entry(entry_id, int(entry_id.split("-")[0]), decode_batch(batch))
             entries.append(entry)
             events += len(entry.events)
-            subjects.update(event.subject for event in entry.events if event.__class__ is Event)
-        return entries
+            add_needs(self._rules, needs, entry)
+        return entries, needs
 
-    def _known(self, entries: list[Entry]) -> Known:
-        """The cache, filled up with what these entries touch and it lacks."""
-        needs = needs_of(self._rules, entries)
+    def _known(self, needs: Needs) -> Known:
+        """The cache, filled up with what is needed and it lacks."""
         if needs.whole_runs:
             # Asked for where somebody may have changed rows behind the workers' back: what was cached is no proof then.
             self._cache = Known()

@@ -46,27 +46,32 @@ def digest_of(event: Event | Malformed) -> str:
 def needs_of(rules: Rules, entries: Iterable[Entry]) -> Needs:
     """What `fold` will ask of Known for these entries."""
     needs = Needs()
-    subjects: set[str] = set()
     for entry in entries:
-        bucket = entry.received_ms // rules.id_bucket_ms
-        for event in entry.events:
-            if event.__class__ is Event:
-                subjects.add(event.subject)
-                if event.type == _RECOUNTED:
-                    _need_run(rules, needs, event)
-            sequence = event.sequence
-            if sequence is not None and event.source and is_sequence(sequence):
-                needs.publishers.add(event.source)
-            else:
-                needs.ids.setdefault(bucket, set()).add(digest_of(event))
-    for subject in subjects:
+        add_needs(rules, needs, entry)
+    return needs
+
+
+def add_needs(rules: Rules, needs: Needs, entry: Entry) -> None:
+    """Add what `fold` will ask of Known for one more entry."""
+    subjects: set[str] = set()
+    publishers = needs.publishers
+    for event in entry.events:
+        if event.__class__ is Event:
+            subjects.add(event.subject)
+            if event.type == _RECOUNTED:
+                _need_run(rules, needs, event)
+        sequence, source = event.sequence, event.source
+        if sequence is not None and source and is_sequence(sequence):
+            publishers.add(source)
+        else:
+            needs.ids.setdefault(entry.received_ms // rules.id_bucket_ms, set()).add(digest_of(event))
+    for subject in subjects - needs.row_ids:
         try:
             target = rules.target(subject)
         except EventRejected:
             continue  # the fold sets it aside with this reason
         needs.row_ids.add(target.row_id)
         needs.row_ids.add(target.run)
-    return needs
 
 
 def _need_run(rules: Rules, needs: Needs, event: Event) -> None:
