@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -39,6 +40,19 @@ class Redact:
         return _URL_LOGIN.sub(rf"\1{_HIDDEN}@", text)
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a value under this name is not to be shown."""
+    return _SECRET_NAME.search(name) is not None
+
+
+def redactor(settings: Settings, *more: str) -> Redact:
+    """Hides the secrets among the settings, the passwords in their URLs, and `more`."""
+    urls = [url.get_secret_value() for url in (settings.redis_url, settings.broker_url) if url is not None]
+    passwords = [password for url in urls if (password := urlsplit(url).password)]
+    token = [] if settings.airtable_token is None else [settings.airtable_token.get_secret_value()]
+    return Redact((*token, *urls, *passwords, *more))
+
+
 def _scope(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     """`CLIENT` for a line about one client, else `SYSTEM`."""
     line.setdefault("scope", "CLIENT" if line.get("client_id") else "SYSTEM")
@@ -51,8 +65,7 @@ def _no_tick(record: logging.LogRecord) -> bool:
 
 def configure_logs(settings: Settings, level: int = logging.INFO) -> None:
     """Send all log lines of this process, ours and the libraries', to stderr. To be called once, by whoever owns the process."""
-    secrets = (settings.airtable_token, settings.redis_url, settings.broker_url)
-    redact = Redact(tuple(secret.get_secret_value() for secret in secrets if secret is not None))
+    redact = redactor(settings)
     as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
