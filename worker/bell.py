@@ -22,6 +22,10 @@ from worker.stopping import stopping
 LOOK_S = 1.0
 """How late an event is folded at most when no doorbell was heard for it."""
 
+PATIENCE_S = 6.0
+"""How long after a message was sent for a partition it may stand still before it is consumed without one. Longer than a turn:
+Celery may take half a minute to notice that its broker is back."""
+
 _WAIT_S = 1
 _RETRY_S = 1.0
 
@@ -31,8 +35,10 @@ _log = structlog.get_logger("runtally.bell")
 class BellListener:
     """A daemon thread that waits at the bell, and calls for a partition to be consumed, until the worker stops.
 
-    `send(partition)` asks for it over Celery. Where that fails, as on a full Redis or without a broker, `consume(partition)`
-    is done here and now: what frees the log must not depend on a message that does not fit.
+    `send(partition)` asks for it over Celery. Where that fails, as on a full Redis or without a broker, or nothing comes of it for
+    PATIENCE_S, `consume(partition)` is done here and now: what frees the log must not depend on a message that does not fit.
+    After a new connection it asks at once for all that waits, also where somebody seems to be at work: the leases may be those of
+    turns that the same mishap has ended.
     """
 
     def __init__(self, settings: Settings, send: Callable[[int], object], consume: Callable[[int], object]) -> None:
@@ -41,6 +47,9 @@ class BellListener:
         self._send = send
         self._consume = consume
         self._looked_s = 0.0
+        self._epoch = 0
+        self._since: dict[tuple[int, str], float] = {}
+        """Since when (monotonic) a partition waits at an offset."""
         self._thread = threading.Thread(target=self._run, name="runtally-bell", daemon=True)
 
     def start(self) -> None:
@@ -50,7 +59,10 @@ class BellListener:
     def _run(self) -> None:
         while not stopping.is_set():
             try:
-                self._link.open()
+                epoch = self._link.open()
+                if epoch != self._epoch:
+                    self._look(anew=True)
+                    self._epoch = epoch
                 self._listen_once()
             except RuntallyError as error:
                 _log.warning("the bell cannot be heard", error=str(error))
@@ -62,14 +74,24 @@ class BellListener:
         if ring is not None:
             self._answer(int(ring[1]))
         if time.monotonic() - self._looked_s >= LOOK_S:
-            self._looked_s = time.monotonic()
-            relieve(self._link, self._settings)
-            for partition in backlog(self._link, self._settings.partitions):
-                self._answer(partition)
+            self._look()
 
-    def _answer(self, partition: int) -> None:
+    def _look(self, *, anew: bool = False) -> None:
+        """Ask for whatever waits. `anew`: the connection is new."""
+        self._looked_s = now = time.monotonic()
+        relieve(self._link, self._settings)
+        waiting = backlog(self._link, self._settings.partitions)
+        self._since = {place: now if anew else self._since.get(place, now) for place in waiting.items()}
+        for place in waiting.items():
+            self._answer(place[0], anew=anew, waited_s=now - self._since[place])
+
+    def _answer(self, partition: int, *, anew: bool = False, waited_s: float = 0.0) -> None:
         # Whoever holds the lease looks at the log once more after letting it go, so this ring is heard there.
-        if self._link.call("EXISTS", keys.consume_lease(partition)):
+        if not anew and self._link.call("EXISTS", keys.consume_lease(partition)):
+            return
+        if waited_s > PATIENCE_S:
+            _log.warning("no message is answered: consuming here", partition=partition)
+            self._consume(partition)
             return
         try:
             self._send(partition)

@@ -15,8 +15,8 @@ _NEARLY_FULL = 0.85
 _log = structlog.get_logger("runtally.maintain")
 
 
-def backlog(link: Link, partitions: int) -> list[int]:
-    """The partitions whose log has an entry after the offset. One round trip."""
+def backlog(link: Link, partitions: int) -> dict[int, str]:
+    """The partitions whose log has an entry after the offset, with their offsets. One round trip."""
     commands: list[Command] = []
     for partition in range(partitions):
         commands.append(("HGET", keys.state(partition), "offset"))
@@ -25,11 +25,11 @@ def backlog(link: Link, partitions: int) -> list[int]:
     for reply in replies:
         if isinstance(reply, StoreRefused):
             raise reply
-    waiting = []
+    waiting = {}
     for partition in range(partitions):
         offset, newest = replies[2 * partition], replies[2 * partition + 1]
         if newest and _position(newest[0][0]) > _position(offset or b"0-0"):
-            waiting.append(partition)
+            waiting[partition] = (offset or b"0-0").decode()
     return waiting
 
 

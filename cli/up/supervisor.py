@@ -14,7 +14,8 @@ from cli.up.stop_signal import StopSignal
 READY_TIMEOUT_S = 60.0
 _POLL_S = 0.05
 _START_ATTEMPTS = 3
-_LONGEST_PAUSE_S = 30.0
+_LONGEST_PAUSE_S = 5.0
+"""A Redis that restarts may end whoever uses it, more than once: all must be back well within a minute of its return."""
 _SETTLED_S = 60.0
 _GRACE_S = {Stage.EDGE: 2.5, Stage.WORK: 3.5, Stage.BASE: 1.5}
 """How long a stage may take to end by itself. With the server's 2 s it makes less than 10 s."""
