@@ -1,4 +1,4 @@
-"""Every way a process ends or forks: drain the publishers where Python lets us, begin anew in a child.
+"""Every way a process ends or forks: drain the publishers and give back locks where Python lets us, begin anew in a child.
 
 Covered: normal exit and sys.exit (atexit), SIGTERM where nobody handles it and the publisher was made or first used in the
 main thread (elsewhere it ends the process like SIGKILL), multiprocessing and billiard children (which
@@ -25,10 +25,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from producers.exclusive.lock import Exclusive
     from producers.life import Life
     from producers.publisher import Publisher
 
 _publishers: weakref.WeakSet[Publisher] = weakref.WeakSet()
+_locks: weakref.WeakSet[Exclusive] = weakref.WeakSet()
 _settled: list[Life] = []
 _armed_pid = 0
 _undisturbed = 0
@@ -38,6 +40,12 @@ _overdue = False
 def watch(publisher: Publisher) -> None:
     """Drain this publisher when the process ends; give it a new life in forked children."""
     _publishers.add(publisher)
+    _arm_sigterm()
+
+
+def hold(lock: Exclusive) -> None:
+    """Give this lock back, if it is still held, when SIGTERM ends the process: no block is left then."""
+    _locks.add(lock)
     _arm_sigterm()
 
 
@@ -106,12 +114,15 @@ def _let_on() -> None:
 
 
 def _on_sigterm(number: int, _: FrameType | None) -> None:
-    """Drain, then end as SIGTERM ends a process that does not handle it."""
+    """Drain, give locks back, then end as SIGTERM ends a process that does not handle it."""
     global _overdue  # noqa: PLW0603
     if _undisturbed:
         _overdue = True
         return
     drain()
+    # Last: until the process ends, its other threads are at work.
+    for lock in list(_locks):
+        lock.let_go()
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 

@@ -22,6 +22,7 @@ _RENEW = Script(_LUA / "lock_renew.lua")
 RELEASE = Script(_LUA / "lock_release.lua")
 
 _TIMEOUT_S = 5.0
+_AT_ONCE_S = 1.0
 _FIRST_TERM_S = 10.0
 _CERTAIN = 0.99
 """The part of the term that is counted on: clocks drift, here and at the server, by much less than the rest."""
@@ -38,6 +39,7 @@ class Grant:
 
     def __init__(self, url: str, scope: Scope, ttl_s: float, run_id: str | None) -> None:
         """Connects to nothing yet."""
+        self._url = url
         self._link = Link(url, name="runtally-lock", timeout_s=_TIMEOUT_S)
         self._one_at_a_time = threading.Lock()
         self._scope = scope
@@ -91,6 +93,16 @@ class Grant:
     def _release(self) -> bool:
         self._link.open()
         return bool(RELEASE.run(self._link, self._keys, [self._token]))
+
+    def release_at_once(self) -> None:
+        """`release` for a signal's handler: over a connection of its own, and waiting for none of our locks, which the code that was
+        interrupted may hold. Raises StoreUnavailable, StoreRefused."""
+        link = Link(self._url, name="runtally-lock", timeout_s=_AT_ONCE_S)
+        try:
+            link.open()
+            RELEASE.run(link, self._keys, [self._token])
+        finally:
+            link.close()
 
     def close(self) -> None:
         """Close the connection."""

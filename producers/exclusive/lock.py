@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from contract.errors import AlreadyRunning, LockInvalid, LockLost, StoreRefused, StoreUnavailable
+from producers import exits
 from producers.exclusive.grant import Grant
 from producers.exclusive.scope import Scope, scope_of
 
@@ -44,7 +46,7 @@ def exclusive(
 
 
 class Exclusive:
-    """Entering takes the lock, leaving releases it; it ends `lock_ttl_s` after its owner died.
+    """Entering takes the lock, leaving releases it, and so does SIGTERM where nobody handles it; it ends `lock_ttl_s` after its owner died.
 
     Entering raises AlreadyRunning when another has it, and StoreUnavailable when Redis cannot be asked; `if_unavailable="proceed"`
     goes on without a lock then (`fence` is None). Leaving never raises for transport trouble, but LockLost with `raise_if_lost`
@@ -108,6 +110,7 @@ class Exclusive:
             grant.abandon()
             raise
         self._grant, self._pid = grant, os.getpid()
+        exits.hold(self)
         self._thread = threading.Thread(target=self._keep, args=(grant, self._left), name="runtally-lock", daemon=True)
         self._thread.start()
         return self
@@ -117,13 +120,24 @@ class Exclusive:
         if grant is None or thread is None or self._pid != os.getpid():
             return
         self._left.set()
-        self._grant, self._thread, self._pid = None, None, 0
-        try:
-            thread.join(_JOIN_S)
-        finally:
-            self._give_back(grant)
+        # A SIGTERM in between would find nothing to give back.
+        with exits.undisturbed():
+            self._grant, self._thread, self._pid = None, None, 0
+            try:
+                thread.join(_JOIN_S)
+            finally:
+                self._give_back(grant)
         if self._raise_if_lost and error is None and self.lost.is_set():
             raise LockLost(f"the lock for {self._scope} was lost before the work was done: another may have started it too")
+
+    def let_go(self) -> None:
+        """The process is about to end in the midst of the block: give the lock back. Raises nothing of Redis'; then it ends by itself."""
+        grant = self._grant
+        if grant is None or self._pid != os.getpid():
+            return
+        self._left.set()
+        with suppress(StoreUnavailable, StoreRefused):
+            grant.release_at_once()
 
     def _give_back(self, grant: Grant) -> None:
         try:

@@ -147,6 +147,30 @@ def test_the_lock_of_a_killed_owner_ends_after_its_term(jobs: ExitStack, short: 
     heir.__exit__(None, None, None)
 
 
+def test_an_owner_ended_by_sigterm_gives_it_back(jobs: ExitStack, settings: Settings) -> None:
+    owner = job(jobs, settings)
+    owner.say(0)
+    owner.hear()
+    with pytest.raises(AlreadyRunning):
+        Exclusive(settings, SCORING).__enter__()
+    owner.process.terminate()
+    assert owner.process.wait(20) == -signal.SIGTERM
+    with Exclusive(settings, SCORING) as heir:
+        assert heir.still_mine()
+
+
+def test_sigterm_in_a_child_leaves_its_parents_lock_alone(settings: Settings) -> None:
+    with Exclusive(settings, SCORING) as lock:
+        child = os.fork()
+        if not child:
+            os.kill(os.getpid(), signal.SIGTERM)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM
+        with pytest.raises(AlreadyRunning):
+            Exclusive(settings, SCORING).__enter__()
+        assert lock.still_mine()
+
+
 def test_an_owner_frozen_beyond_its_term_notices_when_it_wakes(jobs: ExitStack, short: Settings, redis_url: str) -> None:
     frozen = job(jobs, short, "lost")
     frozen.say(0)
