@@ -39,6 +39,10 @@ class EventType(StrEnum):
     ROWS_RECOUNTED = "job.rows.recounted"
 
 
+INTERNAL_TYPES = frozenset({EventType.CLIENT_EXPIRED, EventType.JOB_EXPIRED, EventType.ROWS_RECOUNTED})
+"""Runtally's own: the sweeper's and verify's. They stand in the log, and nobody else may send them."""
+
+
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the progress log: what was being done, and how it stands."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from contract.events import Event
+from contract.event_schemas import event_schema
+from contract.events import EventType
+from producers.gateway.described import ref
+from producers.gateway.events.checking import TYPES
 
-_PREFIX = "#/components/schemas/{name}"
 _TEXT = {"type": "string"}
 
 _OWN: dict[str, Any] = {
@@ -43,13 +44,22 @@ def describe(app: FastAPI) -> None:
             found = get_openapi(title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes)
             components = found.setdefault("components", {})
             schemas = components.setdefault("schemas", {})
-            (_, events) = msgspec.json.schema_components([Event], ref_template=_PREFIX)
-            schemas |= events | _OWN
+            schemas |= _events() | _OWN
             components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
             app.openapi_schema = found
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way to extend the document
+
+
+def _events() -> dict[str, Any]:
+    """What may be sent, a schema a type, and `Event`, any of them."""
+    kinds = sorted(TYPES)
+    choice = {
+        "oneOf": [ref(kind) for kind in kinds],
+        "discriminator": {"propertyName": "type", "mapping": {kind: ref(kind)["$ref"] for kind in kinds}},
+    }
+    return {"Event": choice, **{kind: event_schema(EventType(kind)) for kind in kinds}}
 
 
 _DESCRIPTION = "Events, webhooks, jobs and lineage over HTTP. 202 means that the log has it: it will be counted, once."
