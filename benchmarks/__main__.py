@@ -20,7 +20,7 @@ from benchmarks import screen
 from benchmarks.children import ChildFailed
 from benchmarks.figures import Report
 
-NAMES = ("fold", "emit", "latency", "publish", "kills")
+NAMES = ("fold", "emit", "latency", "publish", "kills", "gateway")
 """The measurements, in the order they run: each a module with `measure(told, *, quick, seed) -> Report`."""
 
 

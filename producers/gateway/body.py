@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -18,34 +16,61 @@ class BodyReader:
     """Reads bodies of at most `most_bytes`; all that are held at a time are at most 64 MiB."""
 
     def __init__(self, most_bytes: int) -> None:
-        self._most = most_bytes
-        self._held = 0
+        self.most_bytes = most_bytes
+        self.held_bytes = 0
 
-    @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """The body, held while the block is open. Raises Problem: 413 too large, 408 too slow, 503 too many at a time."""
-        announced = request.headers.get("content-length")
-        if announced is not None and announced.isdigit() and int(announced) > self._most:
+    def read(self, request: Request) -> Body:
+        """To be used in an `async with`, which gives the body's bytes. Entering raises Problem: 413 too large, 408 too slow, 400 broken
+        off, 503 too many at a time."""
+        return Body(self, request)
+
+
+class Body:
+    """One body, held while the block is open."""
+
+    __slots__ = ("_bytes", "_reader", "_request")
+
+    def __init__(self, reader: BodyReader, request: Request) -> None:
+        self._reader = reader
+        self._request = request
+        self._bytes = 0
+
+    async def __aenter__(self) -> bytes:
+        announced = self._request.headers.get("content-length")
+        if announced is not None and announced.isdigit() and int(announced) > self._reader.most_bytes:
             raise self._too_large()
-        chunks: list[bytes] = []
-        size = 0
         try:
             async with asyncio.timeout(_READ_S):
-                async for chunk in request.stream():
-                    size += len(chunk)
-                    self._held += len(chunk)
-                    if size > self._most:
-                        raise self._too_large()
-                    if self._held > _ALL_BYTES:
-                        raise Problem(503, "overloaded", "too much is being sent at a time: send it again later", retry_after_s=1)
-                    chunks.append(chunk)
-            yield chunks[0] if len(chunks) == 1 else b"".join(chunks)
+                return await self._read()
         except TimeoutError:
+            self._let_go()
             raise Problem(408, "too-slow", f"the body did not arrive within {_READ_S:.0f} s: send it again") from None
         except ClientDisconnect:
+            self._let_go()
             raise Problem(400, "disconnected", "the body ended before it was complete") from None
-        finally:
-            self._held -= size
+        except BaseException:
+            self._let_go()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._let_go()
+
+    async def _read(self) -> bytes:
+        reader = self._reader
+        chunks: list[bytes] = []
+        async for chunk in self._request.stream():
+            self._bytes += len(chunk)
+            reader.held_bytes += len(chunk)
+            if self._bytes > reader.most_bytes:
+                raise self._too_large()
+            if reader.held_bytes > _ALL_BYTES:
+                raise Problem(503, "overloaded", "too much is being sent at a time: send it again later", retry_after_s=1)
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _let_go(self) -> None:
+        self._reader.held_bytes -= self._bytes
+        self._bytes = 0
 
     def _too_large(self) -> Problem:
-        return Problem(413, "body-too-large", f"a body may have {self._most:,} bytes: split it into several requests")
+        return Problem(413, "body-too-large", f"a body may have {self._reader.most_bytes:,} bytes: split it into several requests")

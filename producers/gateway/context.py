@@ -52,13 +52,13 @@ class Gateway:
         """Who sent it, by its bearer token. Raises Problem."""
         return await self.guard.caller(request.headers.get("authorization"))
 
-    async def put(self, events: Sequence[Entry]) -> None:
+    async def put(self, entries: Sequence[Entry]) -> None:
         """Return once the log has all of them. Raises Problem (503): some may be there; to send all again is safe."""
         try:
-            await self.intake.append(events)
+            await self.intake.append(entries)
         except RuntallyError as error:
             raise unavailable(error) from error
-        self.counters["events_taken"] += len(events)
+        self.counters["events_taken"] += sum([entry.events for entry in entries])
 
 
 def gateway_of(request: Request) -> Gateway:

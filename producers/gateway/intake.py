@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 import structlog
 
 from contract import keys
@@ -44,18 +45,18 @@ class _Unconfirmed(StoreUnavailable):
     """Appended, and not durable in time."""
 
 
-class Entry(NamedTuple):
-    """One encoded event, and the run that decides its partition."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """Encoded events, usually one, else with commas between them, and the run that decides their partition."""
 
     run: str
     body: bytes
+    events: int = 1
 
 
 class _Order(NamedTuple):
     """What one request waits for."""
 
-    events: Sequence[Entry]
-    bytes: int
+    entries: Sequence[Entry]
     done: asyncio.Future[None]
 
 
@@ -67,7 +68,10 @@ class Intake:
         self._settings = settings
         self._link = Link(settings.redis_url.get_secret_value(), name="runtally-gateway", timeout_s=_TIMEOUT_S)
         self._bound = LogBound(self._link, settings.log_max_entries)
-        self._orders: SimpleQueue[_Order | None] = SimpleQueue()
+        self._orders: deque[_Order] = deque()
+        self._bell: SimpleQueue[None] = SimpleQueue()
+        self._rung = False
+        self._ending = False
         self._waiting_bytes = 0
         self._epoch = 0
         self._thread: threading.Thread | None = None
@@ -83,57 +87,55 @@ class Intake:
         """Append what waits, then end."""
         thread, self._thread = self._thread, None
         if thread is not None:
-            self._orders.put(None)
+            self._ending = True
+            self._bell.put(None)
             await asyncio.to_thread(thread.join)
 
-    async def append(self, events: Sequence[Entry]) -> None:
+    async def append(self, entries: Sequence[Entry]) -> None:
         """Return once the log holds all of them, at the delivery level of the settings.
 
         Raises StoreUnavailable and StoreRefused: then some may stand in the log; to send all again is safe."""
         assert self._loop is not None, "the intake is not started"
-        size = sum(len(event.body) for event in events)
+        size = sum([len(entry.body) for entry in entries])
         if self._waiting_bytes + size > _MAX_WAITING_BYTES:
             raise StoreRefused(f"{INTAKE_FULL} {self._waiting_bytes:,} bytes wait to be appended already")
         done: asyncio.Future[None] = self._loop.create_future()
         self._waiting_bytes += size
         try:
-            self._orders.put(_Order(events, size, done))
+            self._orders.append(_Order(entries, done))
+            if not self._rung:
+                # Waking a thread costs more than an append: once for all that this turn of the event loop brings.
+                self._rung = True
+                self._loop.call_soon(self._bell.put, None)
             await done
         finally:
             self._waiting_bytes -= size
 
     def _run(self) -> None:
-        ended = False
-        while not ended:
-            orders = []
-            for order in self._take():
-                ended = ended or order is None
-                if order is not None:
-                    orders.append(order)
-            if orders:
+        while not self._ending:
+            self._bell.get()
+            # Lowered before looking: an order put from now on rings again.
+            self._rung = False
+            while orders := self._take():
                 self._settle(orders, self._append(orders))
         self._link.close()
 
-    def _take(self) -> Iterator[_Order | None]:
-        """The next order, and what stands behind it, as far as one round trip carries it."""
-        order = self._orders.get()
+    def _take(self) -> list[_Order]:
+        """What waits, as far as one round trip carries it."""
+        orders: list[_Order] = []
         size = 0
-        while True:
-            yield order
-            size += 0 if order is None else order.bytes
-            if size > _MAX_ROUND_BYTES:
-                return
-            try:
-                order = self._orders.get_nowait()
-            except Empty:
-                return
+        while self._orders and size < _MAX_ROUND_BYTES:
+            order = self._orders.popleft()
+            orders.append(order)
+            size += sum([len(entry.body) for entry in order.entries])
+        return orders
 
     def _append(self, orders: Sequence[_Order]) -> dict[int, RuntallyError] | RuntallyError:
         """What failed: partitions with their refusals, or everything."""
-        by_partition: defaultdict[int, list[bytes]] = defaultdict(list)
+        by_partition: defaultdict[int, list[Entry]] = defaultdict(list)
         for order in orders:
-            for run, body in order.events:
-                by_partition[keys.partition_of(run, self._settings.partitions)].append(body)
+            for entry in order.entries:
+                by_partition[keys.partition_of(entry.run, self._settings.partitions)].append(entry)
         for last in (False, True):
             try:
                 return self._round(by_partition)
@@ -149,7 +151,7 @@ class Intake:
                 return StoreUnavailable(f"the intake failed: {type(error).__name__}")
         raise AssertionError
 
-    def _round(self, by_partition: dict[int, list[bytes]]) -> dict[int, RuntallyError]:
+    def _round(self, by_partition: dict[int, list[Entry]]) -> dict[int, RuntallyError]:
         """Raises StoreUnavailable, StoreRefused, LayoutMismatch."""
         if self._link.open() != self._epoch:
             claim_layout(self._link, self._settings.partitions)
@@ -190,16 +192,17 @@ class Intake:
         if not enough:
             raise _Unconfirmed(f"Redis did not confirm the level {self._settings.delivery} within {_CONFIRM_WAIT_MS} ms")
 
-    def _batches(self, bodies: Iterable[bytes]) -> Iterator[bytes]:
+    def _batches(self, entries: Iterable[Entry]) -> Iterator[bytes]:
         """Log entries of at most `batch_events` and about `batch_bytes`."""
         batch: list[bytes] = []
-        size = 0
-        for body in bodies:
-            if batch and (len(batch) >= self._settings.batch_events or size + len(body) > self._settings.batch_bytes):
+        size = events = 0
+        for entry in entries:
+            if batch and (events + entry.events > self._settings.batch_events or size + len(entry.body) > self._settings.batch_bytes):
                 yield join_batch(batch)
-                batch, size = [], 0
-            batch.append(body)
-            size += len(body)
+                batch, size, events = [], 0, 0
+            batch.append(entry.body)
+            size += len(entry.body)
+            events += entry.events
         if batch:
             yield join_batch(batch)
 
@@ -214,7 +217,7 @@ class Intake:
             return failed
         if not failed:
             return None
-        partitions = (keys.partition_of(run, self._settings.partitions) for run, _ in order.events)
+        partitions = (keys.partition_of(entry.run, self._settings.partitions) for entry in order.entries)
         return next((failed[partition] for partition in partitions if partition in failed), None)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from contract import run_id as run_ids
 from contract.errors import RunIdInvalid, StatusUnknown
@@ -23,14 +23,7 @@ class EventRefused(ValueError):
     """The event cannot be used as it is. Its neighbours can."""
 
 
-class Checked(NamedTuple):
-    """What goes into the log, and what it is about."""
-
-    entry: Entry
-    client: str | None
-
-
-def check(sent: Sent, caller: Caller) -> Checked:
+def check(sent: Sent, caller: Caller) -> Entry:
     """The event as it goes into the log.
 
     A subject in a legacy format is brought into standard form, and `sequence` is left out: over HTTP the order of requests is
@@ -52,7 +45,7 @@ def check(sent: Sent, caller: Caller) -> Checked:
     if event.sequence is not None or event.subject != subject.standard:
         raw = written(_standardised(attributes, subject))
     assert subject.base is not None
-    return Checked(Entry(subject.base, raw), subject.client)
+    return Entry(subject.base, raw)
 
 
 def _standardised(attributes: dict[str, Any], subject: run_ids.RunId) -> dict[str, Any]:

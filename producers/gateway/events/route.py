@@ -13,7 +13,8 @@ from producers.gateway.access.token import Scope
 from producers.gateway.context import Gateway, gateway_of
 from producers.gateway.described import EVENTS_BODY, problems, taken
 from producers.gateway.events.checking import EventRefused, check
-from producers.gateway.events.modes import Sent, read_events
+from producers.gateway.events.modes import BATCH, STRUCTURED, Sent, read_events
+from producers.gateway.events.plain import plain_entry
 from producers.gateway.intake import Entry
 from producers.gateway.problem import Problem
 
@@ -37,9 +38,22 @@ async def post_events(request: Request) -> Response:
     caller = await gateway.caller(request)
     caller.require(Scope.INGEST)
     async with gateway.bodies.read(request) as body:
-        sent = read_events(request.headers, body)
-        accepted = await take(gateway, caller, sent)
+        entry = _plain(gateway, caller, request, body)
+        if entry is not None:
+            await gateway.put([entry])
+            accepted = entry.events
+        else:
+            accepted = await take(gateway, caller, read_events(request.headers, body))
     return Response(b'{"accepted":%d}' % accepted, 202, media_type="application/json")
+
+
+def _plain(gateway: Gateway, caller: Caller, request: Request, body: bytes) -> Entry | None:
+    media = request.headers.get("content-type")
+    if media not in (STRUCTURED, BATCH):
+        return None
+    settings = gateway.settings
+    most_events = min(settings.gateway_batch_events, settings.batch_events)
+    return plain_entry(body, caller, batch=media == BATCH, most_events=most_events, most_bytes=settings.batch_bytes)
 
 
 async def take(gateway: Gateway, caller: Caller, sent: list[Sent]) -> int:
@@ -51,7 +65,7 @@ async def take(gateway: Gateway, caller: Caller, sent: list[Sent]) -> int:
     errors: list[dict[str, Any]] = []
     for index, event in enumerate(sent):
         try:
-            entries.append(check(event, caller).entry)
+            entries.append(check(event, caller))
         except EventRefused as error:
             errors.append({"index": index, "reason": str(error)} | _identity(event))
     if entries:
