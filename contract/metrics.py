@@ -146,6 +146,8 @@ class Rate:
 
     def is_capped(self, metrics: Mapping[str, object]) -> bool:
         """Whether `of` has to cap the rate. Asked with nearly every event, so it divides nothing."""
+        if self.denominator not in metrics:
+            return False
         parts = self._parts(metrics)
         return parts is not None and not 0 <= parts[0] <= parts[1]
 

@@ -104,10 +104,11 @@ RATE = Rate("Success Rate of Scoring", "success_rate_of_scoring", "Scored", "Exa
 )
 def test_rate(metrics: dict[str, object], rate: Decimal | None, capped: bool) -> None:
     assert RATE.of(metrics) == (rate, capped)
+    assert RATE.is_capped(metrics) is capped
 
 
 @given(st.integers(0, 2**63), st.integers(0, 2**63))
 def test_a_rate_is_between_nothing_and_all(numerator: int, denominator: int) -> None:
     rate, capped = RATE.of({"Scored": numerator, "Examined": denominator})
-    assert capped is (numerator > denominator > 0)
+    assert capped is RATE.is_capped({"Scored": numerator, "Examined": denominator}) is (numerator > denominator > 0)
     assert rate is None if denominator == 0 else 0 <= (rate or 0) <= 1

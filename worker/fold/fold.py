@@ -90,8 +90,9 @@ def _apply(working: Working, event: Event | Malformed) -> None:
         working.set_aside("event", event.reason, event, event.raw)
         return
     try:
-        if event.time is not None:
-            working.at = _in_utc(event.time)
+        time = event.time
+        if time is not None:
+            working.at = time if time.tzinfo is UTC else _in_utc(time)
         row = working.clients.get(event.subject)
         if row is not None and event.type == _UPDATED and event.data.run_id is None and event.data.client_id is None:
             # Nearly all events: what is left of _dispatch's checks was made when an event first had this subject.
@@ -104,8 +105,6 @@ def _apply(working: Working, event: Event | Malformed) -> None:
 
 
 def _in_utc(time: datetime) -> datetime:
-    if time.tzinfo is UTC:
-        return time
     try:
         return time.astimezone(UTC)
     except OverflowError:
