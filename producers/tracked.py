@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from functools import wraps
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from contract.errors import AlreadyRunning
+from producers.awaited import Awaited
 from producers.default import publisher
 from producers.exclusive import Exclusive
 from producers.exclusive import exclusive as lock_for
 from producers.run_ids import take_run_id
-from producers.work import Metrics, Plan, Work
+from producers.work import Metrics, Plan, Terms, Work
 
 if TYPE_CHECKING:
     from producers.exclusive import IfUnavailable
@@ -72,41 +73,66 @@ def tracked(
 
 
 class _Entry:
-    """How a call gets in: its run ID, and its lock."""
+    """How calls of one function are let in."""
 
     def __init__(self, plan: Plan, name: str, locks: bool, skips: bool, if_unavailable: IfUnavailable) -> None:
-        self.metrics = plan.metrics
-        self._plan = plan
-        self._name = name
-        self._locks = locks
-        self._skips = skips
-        self._if_unavailable = if_unavailable
+        self.plan = plan
+        self.name = name
+        self.locks = locks
+        self.skips = skips
+        self.if_unavailable = if_unavailable
 
-    def begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Work, Exclusive | None] | None:
-        """The work, not begun, and its lock, taken. None: it is to be skipped. May wait for Redis, a few seconds at most."""
+    def admit(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Admission:
+        """One call's, to be entered. Raises what the functions of the arguments raise, RunIdInvalid and LockInvalid."""
+        return _Admission(self, self.plan.terms(args, kwargs)._replace(job_type=self.name))
+
+
+class _Admission(Awaited):
+    """Entering makes a run ID and takes the lock, for a few seconds at most; leaving gives the lock back."""
+
+    def __init__(self, entry: _Entry, terms: Terms) -> None:
+        super().__init__()
+        self.work: Work | None = None
+        """What is to be entered next; None while another works: the call is to be skipped."""
+        self._entry = entry
+        self._terms = terms
+        self._lock: Exclusive | None = None
+
+    @property
+    def _durable(self) -> bool:
+        return False
+
+    @property
+    def _waits(self) -> bool:
+        return self.work is None or self._lock is not None
+
+    def __enter__(self) -> _Admission:
         own = publisher()
-        terms = self._plan.terms(args, kwargs)._replace(job_type=self._name)
         taken = take_run_id(own.settings)
-        work = terms.work(own, taken.run_id, taken.origin)
-        if not self._locks:
-            return work, None
+        work = self._terms.work(own, taken.run_id, taken.origin)
+        if not self._entry.locks or self._take_lock(taken.run_id):
+            self.work = work
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._lock is not None:
+            self._lock.__exit__(kind, error, trace)
+
+    def _take_lock(self, run_id: str) -> bool:
+        entry, terms = self._entry, self._terms
         # A lock is for a client or for a stream: the client's is the narrower one.
         stream = terms.stream if terms.client is None else None
-        lock = lock_for(self._name, stream=stream, client=terms.client, run_id=taken.run_id, if_unavailable=self._if_unavailable)
+        lock = lock_for(entry.name, stream=stream, client=terms.client, run_id=run_id, if_unavailable=entry.if_unavailable)
         try:
-            lock.__enter__()
+            self._lock = lock.__enter__()
         except AlreadyRunning as refused:
-            if not self._skips:
+            if not entry.skips:
                 raise
-            _log_skip(refused, self._name)
-            return None
-        return work, lock
+            import structlog
 
-
-def _log_skip(refused: AlreadyRunning, name: str) -> None:
-    import structlog
-
-    structlog.get_logger("runtally.tracked").info("skipped", reason=str(refused), operation=name, holder=refused.run_id)
+            structlog.get_logger("runtally.tracked").info("skipped", reason=str(refused), operation=entry.name, holder=refused.run_id)
+            return False
+        return True
 
 
 def _wrapped(function: F, entry: _Entry) -> F:
@@ -120,52 +146,25 @@ def _wrapped(function: F, entry: _Entry) -> F:
 
 def _called(function: Callable[..., Any], entry: _Entry) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        begun = entry.begin(args, kwargs)
-        if begun is None:
-            return None
-        work, lock = begun
-        try:
-            with work:
+        with entry.admit(args, kwargs) as admission:
+            if admission.work is None:
+                return None
+            with admission.work as work:
                 result = function(*args, **kwargs)
-                work.count(entry.metrics, result)
+                work.count(entry.plan.metrics, result)
                 return result
-        finally:
-            if lock is not None:
-                lock.__exit__(None, None, None)
 
     return call
 
 
 def _awaited(function: Callable[..., Any], entry: _Entry) -> Callable[..., Any]:
-    import asyncio
-
     async def call(*args: Any, **kwargs: Any) -> Any:
-        begun = await _begun(entry, args, kwargs)
-        if begun is None:
-            return None
-        work, lock = begun
-        try:
-            with work:
+        async with entry.admit(args, kwargs) as admission:
+            if admission.work is None:
+                return None
+            async with admission.work as work:
                 result = await function(*args, **kwargs)
-                work.count(entry.metrics, result)
+                work.count(entry.plan.metrics, result)
                 return result
-        finally:
-            if lock is not None:
-                await asyncio.shield(asyncio.to_thread(lock.__exit__, None, None, None))
 
     return call
-
-
-async def _begun(entry: _Entry, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Work, Exclusive | None] | None:
-    """`begin` without holding up the loop. Cancelled meanwhile, what it has taken is given back as soon as it is known."""
-    import asyncio
-
-    beginning = asyncio.ensure_future(asyncio.to_thread(entry.begin, args, kwargs))
-    try:
-        return await asyncio.shield(beginning)
-    except asyncio.CancelledError:
-        with suppress(Exception):
-            begun = await beginning
-            if begun is not None and begun[1] is not None:
-                await asyncio.to_thread(begun[1].__exit__, None, None, None)
-        raise

@@ -6,7 +6,7 @@ With the run ID of a job and a client, it is that client's part of somebody else
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -73,6 +73,7 @@ class Work:
         self.joins = joins
         self._parts = [part for part in (None if joins else job, run) if part is not None]
         self._open = ExitStack()
+        self._awaited = AsyncExitStack()
         self._here = working_on(job, run)
 
     @property
@@ -89,6 +90,18 @@ class Work:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._here.__exit__(None, None, None)
         self._open.__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> Work:
+        async with AsyncExitStack() as entered:
+            for part in self._parts:
+                await entered.enter_async_context(part)
+            self._awaited = entered.pop_all()
+        self._here.__enter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._here.__exit__(None, None, None)
+        await self._awaited.__aexit__(kind, error, trace)
 
     def suspend(self) -> None:
         """Leave without telling an end: it goes on elsewhere, or the sweeper closes it."""

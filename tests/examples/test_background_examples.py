@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from contract.settings import Settings
@@ -38,3 +39,32 @@ def test_the_tracked_function(settings: Settings, tmp_path: Path) -> None:
     assert clients["acme"].metrics == {"Leads Processed": 3, "Leads Skipped": 1}
     assert clients["acme"].skips == {"NO_CONTENT": 1}
     assert "KeyError: 'unknown'" in text(clients["unknown"], "errors")
+
+
+def test_the_celery_tasks(settings: Settings, tmp_path: Path) -> None:
+    sent = run_example(settings, tmp_path, sys.executable, "-m", "examples.celery_scoring")
+    assert sent.returncode == 0, sent.stderr
+    environment = {**os.environ, "RUNTALLY_REDIS_URL": settings.redis_url.get_secret_value(), "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "celery", "-A", "examples.celery_scoring", "worker", "-c", "2", "--without-mingle", "--without-gossip"]
+    with (tmp_path / "worker.log").open("wb") as log:
+        worker = subprocess.Popen(words, env=environment, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 60
+        while sum(job.status is not Status.RUNNING for job, _ in runs(settings)) < 4:
+            assert time.monotonic() < deadline, (tmp_path / "worker.log").read_text("utf-8")
+            time.sleep(0.05)
+        worker.terminate()
+        assert worker.wait(30) == 0
+    finally:
+        worker.kill()
+        worker.wait()
+    found = runs(settings)
+    assert sorted((job.job_type or "", job.status) for job, _ in found) == [
+        ("scoring.score", Status.COMPLETED),
+        ("scoring.score", Status.COMPLETED),
+        ("scoring.score", Status.FAILED),
+        ("scoring.tidy", Status.COMPLETED),
+    ]
+    metrics = {client.client: client.metrics for _, clients in found for client in clients}
+    assert metrics["acme"] == {"Leads Processed": 3, "Profile Scoring Tokens": 2_436, "Profiles Successfully Scored": 3}
+    assert metrics["unknown"] == {}

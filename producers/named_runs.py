@@ -1,0 +1,51 @@
+"""Runs that go by another name elsewhere: the first to ask takes a run ID, all others, on any machine, get the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from contract import keys
+from contract.errors import RuntallyError
+from contract.link import Link
+from producers.run_ids import TakenId, take_run_id
+
+if TYPE_CHECKING:
+    from contract.settings import Settings
+
+_REMEMBERED_S = 172_800
+_TIMEOUT_S = 2.0
+
+
+def run_named(settings: Settings, kind: str, name: str) -> TakenId:
+    """The run of this name, remembered for two days after it was last asked for; `origin` is "" unless the run ID was made just now.
+
+    Asks Redis for a few seconds at most; never raises for its absence: then it is a run ID of its own, not `reserved`.
+    """
+    key = keys.named_run(kind, name)
+    link = Link(settings.redis_url.get_secret_value(), name="runtally-run-id", timeout_s=_TIMEOUT_S)
+    try:
+        link.open()
+        known = link.call("GETEX", key, "EX", _REMEMBERED_S)
+        if known is None:
+            taken = take_run_id(settings)
+            if link.call("SET", key, taken.run_id, "NX", "EX", _REMEMBERED_S) is not None:
+                return taken
+            known = link.call("GET", key) or taken.run_id.encode()
+        return TakenId(known.decode(), "", True)
+    except RuntallyError:
+        return take_run_id(settings)
+    finally:
+        link.close()
+
+
+def known_run(settings: Settings, kind: str, name: str) -> str | None:
+    """The run ID of this name, if there is one and Redis can be asked. Changes nothing, never raises for Redis' absence."""
+    link = Link(settings.redis_url.get_secret_value(), name="runtally-run-id", timeout_s=_TIMEOUT_S)
+    try:
+        link.open()
+        known = link.call("GET", keys.named_run(kind, name))
+    except RuntallyError:
+        return None
+    finally:
+        link.close()
+    return None if known is None else str(known.decode())
