@@ -17,6 +17,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from contract.splitting import split_array
+from contract.values import MAX_INTEGER, MIN_INTEGER
 
 MAX_EVENT_BYTES = 1_048_576
 """A larger event is refused by publishers and by the gateway."""
@@ -62,6 +63,9 @@ class Rebuilt(msgspec.Struct, frozen=True):
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+_Int64 = Annotated[int, Meta(ge=MIN_INTEGER, le=MAX_INTEGER)]
+
+
 class Data(msgspec.Struct, omit_defaults=True, gc=False):
     """What an event says. Every field may be left out; unknown fields are ignored here and stay in the log.
 
@@ -81,7 +85,7 @@ class Data(msgspec.Struct, omit_defaults=True, gc=False):
     success: bool | None = None
     client_name: str | None = None
     job_type: str | None = None
-    stream: int | None = None
+    stream: _Int64 | None = None
     note: str | None = None
     error: str | None = None
     progress: Progress | None = None

@@ -94,6 +94,8 @@ def test_an_unknown_metric_is_kept_apart_and_reported(ledger: Ledger) -> None:
         (wire("client.metrics.updated", "a", sequence=7, note=5), "note"),
         (wire("client.metrics.updated", "a", sequence=7).replace(b'"1.0"', b'"9.9"'), "specversion"),
         (wire("client.metrics.updated", "a", sequence=7).replace(b"+00:00", b"").replace(b'Z"', b'"'), "timezone"),
+        (wire("job.started", None, sequence=7, stream=2**63), "stream"),
+        (wire("job.started", None, sequence=7, stream=-(2**63) - 1), "stream"),
         (b'{"source":"/test/p1","id":"x","sequence":"7"}', "missing required field"),
         (b"[" * 5_000 + b"]" * 5_000, "not an event"),
         (b'"\\ud800"', "not an event"),
