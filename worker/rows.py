@@ -17,12 +17,14 @@ import msgspec
 from contract.status import Status
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """How work ended, as told by an event. `presumed`: the sweeper's guess, undone by any later real event."""
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How work ended, as told by an event. `presumed`: the sweeper's guess, undone by any later real event.
+    `other`: what a newer version has stored with it; kept until another outcome takes its place."""
 
     status: Status
     at: datetime
     presumed: bool = False
+    other: dict[str, Any] = {}
 
 
 class Row(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -130,10 +132,15 @@ def _state(row: AnyRow) -> bytes:
     small.notes = []
     if isinstance(small, ClientRow):
         small.errors = small.progress = []
-    if not row.other:
+    outcome = row.outcome
+    if not row.other and (outcome is None or not outcome.other):
         return _encode(small)
     small.other = {}
-    return _encode({**row.other, **msgspec.to_builtins(small)})
+    state = {**row.other, **msgspec.to_builtins(small)}
+    if outcome is not None and outcome.other:
+        state["outcome"] = {**outcome.other, **state["outcome"]}
+        del state["outcome"]["other"]
+    return _encode(state)
 
 
 def from_hash(fields: Mapping[bytes, bytes], decimals: Collection[str]) -> AnyRow:
@@ -166,7 +173,16 @@ def _row_with_other(state: bytes) -> AnyRow:
     kind = kinds.get(values.get("kind"))
     if kind is None:
         raise msgspec.ValidationError(f"no kind of row: {values.get('kind')!r}")
-    known = {"kind", *kind.__struct_fields__}
-    row: AnyRow = msgspec.convert({name: value for name, value in values.items() if name in known}, kind, strict=False)
-    row.other = {name: value for name, value in values.items() if name not in known}
+    known, other = _parted(values, {"kind", *kind.__struct_fields__})
+    if isinstance(known.get("outcome"), dict):
+        outcome, more = _parted(known["outcome"], Outcome.__struct_fields__)
+        known["outcome"] = {**outcome, "other": more}
+    row: AnyRow = msgspec.convert(known, kind, strict=False)
+    row.other = other
     return row
+
+
+def _parted(values: dict[str, Any], names: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values of these names, and the others."""
+    known = {name: value for name, value in values.items() if name in names}
+    return known, {name: value for name, value in values.items() if name not in names}

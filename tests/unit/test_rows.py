@@ -36,6 +36,24 @@ def test_what_a_newer_version_stored_is_kept(row: JobRow | ClientRow) -> None:
     assert from_hash({b"state": to_hash(read)["state"]}, []) == read
 
 
+def test_what_a_newer_version_stored_with_the_outcome_is_kept_as_long_as_that_is() -> None:
+    row = JobRow(run=RUN, outcome=Outcome(Status.FAILED, NOON, presumed=True))
+    newer = json.loads(to_hash(row)["state"])
+    newer["outcome"] |= {"exit_code": 137, "host": {"name": "a"}}
+    read = from_hash({b"state": json.dumps(newer).encode()}, [])
+    assert read.outcome is not None
+    assert (read.outcome.status, read.outcome.presumed) == (Status.FAILED, True)
+    assert json.loads(to_hash(read)["state"]) == newer
+    assert from_hash({b"state": to_hash(read)["state"]}, []) == read
+    ledger = Ledger()
+    ledger.send(wire("job.completed", None, sequence=1))
+    ledger[None].outcome = Outcome(Status.COMPLETED, NOON, other={"exit_code": 0})
+    ledger.send(wire("client.metrics.updated", sequence=2, metrics={"errors": 1}))
+    assert ledger[None].outcome.other == {"exit_code": 0}
+    ledger.send(wire("job.completed", None, sequence=3, at=5, success=False))
+    assert ledger[None].outcome == Outcome(Status.FAILED, ledger[None].outcome.at)
+
+
 def test_it_is_kept_through_a_fold() -> None:
     ledger = Ledger()
     ledger.send(wire("client.metrics.updated", sequence=1, metrics={"errors": 1}))
