@@ -160,9 +160,10 @@ class Outbox:
         self.counts["batches"] += 1
         return batch
 
-    def rewind(self) -> int:
-        """Send everything unconfirmed again, from the oldest; how many batches that are."""
-        return sum(lane.rewind() for lane in self._lanes)
+    def rewind(self) -> None:
+        """Send everything unconfirmed again, from the oldest."""
+        for lane in self._lanes:
+            lane.rewind()
 
     def store(self, *, sync: bool) -> None:
         """Write everything of this publisher that is in memory only to the spool. With `sync` it survives a power loss as well.

@@ -187,8 +187,8 @@ class Publisher:
 
     @property
     def counters(self) -> dict[str, int]:
-        """`published` (delivered events), `batches`, `resent` (batches sent again), `spooled` (events written to the spool),
-        `adopted` (delivered events of dead publishers), `not_durable`, `damaged_records`, `dropped_<reason>`."""
+        """`published` (delivered events), `batches`, `resent` (batches sent again that the log may have had), `spooled` (events
+        written to the spool), `adopted` (delivered events of dead publishers), `not_durable`, `damaged_records`, `dropped_<reason>`."""
         counts = Counter(dict.fromkeys(_COUNTERS, 0))
         for counted in (self._counts, self.life.outbox.counts):
             counts.update(counted.copy())

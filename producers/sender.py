@@ -151,7 +151,7 @@ class Sender:
         if epoch != self._epoch:
             claim_layout(self._link, self._publisher.settings.partitions)
             with self._outbox.lock:
-                self._counts["resent"] += self._outbox.rewind()
+                self._outbox.rewind()
             self._epoch = epoch
         batches = self._sendable()
         if batches:
@@ -176,12 +176,15 @@ class Sender:
         commands: list[Command] = [("XADD", keys.log(batch.partition), "*", "batch", batch.body) for batch in batches]
         lengths: list[Command] = [("XLEN", keys.log(partition)) for partition in partitions]
         bell: list[str | int] = [part for partition in partitions for part in (0, partition)]
+        for batch in batches:
+            self._counts["resent"] += batch.tried
+            batch.tried = True
         replies = self._link.pipeline([*commands, *lengths, ("ZADD", keys.BELL, *bell)])
         refused: StoreRefused | None = None
         with self._outbox.lock:
             for batch, reply in zip(batches, replies, strict=False):
                 if isinstance(reply, StoreRefused):
-                    refused = reply
+                    refused, batch.tried = reply, False
                     continue
                 self._outbox.mark_sent(batch)
                 if self._delivery == "appended":

@@ -60,10 +60,9 @@ def _batch_overtakes() -> list[Patch]:
             lane.sent = 0
             lane.batches.rotate(-1)  # the one that was refused or lost has to wait for those behind it
 
-    def rewind_lane(self: Lane) -> int:
-        again, self.sent = self.sent, 0
+    def rewind_lane(self: Lane) -> None:
+        self.sent = 0
         self.front.rotate(-1)
-        return again
 
     return [(publisher.PublisherModel, "rewind", rewind), (Lane, "rewind", rewind_lane)]
 

@@ -28,7 +28,7 @@ LaneKey = int | tuple[str, int]
 @dataclass(slots=True, eq=False)
 class Batch:
     """What becomes one log entry. `body`: a CloudEvents JSON batch. `first`, `last`: sequences of its numbered events, 0 if none.
-    `places`: where it is stored; none while it is in memory only."""
+    `places`: where it is stored; none while it is in memory only. `tried`: it may be in the log already."""
 
     lane: LaneKey
     partition: int
@@ -37,6 +37,7 @@ class Batch:
     first: int = 0
     last: int = 0
     places: list[tuple[Segment, int]] = field(default_factory=list)
+    tried: bool = False
 
 
 class Lane:
@@ -137,10 +138,9 @@ class Lane:
             self.queue.delivered(segment)
         return batch
 
-    def rewind(self) -> int:
-        """Send everything unconfirmed in memory again; how many batches that are. What is on disk only was never sent."""
-        again, self.sent = self.sent, 0
-        return again
+    def rewind(self) -> None:
+        """Send everything unconfirmed in memory again. What is on disk only was never sent."""
+        self.sent = 0
 
     def new_damages(self) -> int:
         """Damaged places found on the disk since the last call."""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from contract import keys
-from contract.errors import EventRejected, RunIdConflict, RunIdInvalid
+from contract.errors import EventRejected, RunIdConflict, RunIdInvalid, StoreUnavailable
 from contract.link import Link
 from contract.settings import Settings
 from embedded import EmbeddedValkey
@@ -122,6 +122,27 @@ def test_events_wait_while_redis_is_away_and_arrive_once_it_is_back(durable_valk
     sequences = [int(event["sequence"]) for event in logged(durable_valkey.url)]
     assert sequences == sorted(sequences)
     assert set(sequences) == set(range(1, 701))
+    publisher.close()
+
+
+@pytest.mark.parametrize("applied", [True, False], ids=["reply lost", "command lost"])
+def test_a_batch_sent_again_is_counted_as_resent(settings: Settings, monkeypatch: pytest.MonkeyPatch, applied: bool) -> None:
+    """At `appended` a batch counts as sent only with its reply: without one it may be in the log."""
+    pipeline, cut = Link.pipeline, []
+
+    def unanswered(self: Link, commands: Any) -> list[Any]:
+        if commands[0][0] != "XADD" or cut:
+            return pipeline(self, commands)
+        cut.append(pipeline(self, commands) if applied else None)
+        self.close()
+        raise StoreUnavailable("cut")
+
+    monkeypatch.setattr(Link, "pipeline", unanswered)
+    publisher = Publisher(settings)
+    publisher.emit("client.metrics.updated", {"run_id": RUN, "client_id": "a", "metrics": {"errors": 1}})
+    assert publisher.flush() == 0
+    assert (publisher.counters["resent"], publisher.counters["published"]) == (1, 1)
+    assert len(logged(settings.redis_url.get_secret_value())) == 1 + applied
     publisher.close()
 
 
