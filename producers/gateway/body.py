@@ -21,7 +21,7 @@ class BodyReader:
 
     def read(self, request: Request) -> Body:
         """To be used in an `async with`, which gives the body's bytes. Entering raises Problem: 413 too large, 408 too slow, 400 broken
-        off, 503 too many at a time."""
+        off, 415 compressed, 503 too many at a time."""
         return Body(self, request)
 
 
@@ -36,7 +36,10 @@ class Body:
         self._bytes = 0
 
     async def __aenter__(self) -> bytes:
-        announced = self._request.headers.get("content-length")
+        headers = self._request.headers
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise Problem(415, "content-encoding-unknown", "send the body uncompressed, without Content-Encoding")
+        announced = headers.get("content-length")
         if announced is not None and announced.isdigit() and int(announced) > self._reader.most_bytes:
             raise self._too_large()
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 from contract import run_id as run_ids
 from contract.errors import RunIdInvalid, StatusUnknown
-from contract.events import MAX_EVENT_BYTES, Event, EventType, Malformed, decode_event
+from contract.events import INTERNAL_TYPES, MAX_EVENT_BYTES, Event, EventType, Malformed, decode_event
 from contract.shown import shown
 from contract.status import map_status
 from producers.gateway.access.caller import Caller
@@ -14,9 +14,8 @@ from producers.gateway.events.modes import Sent, written
 from producers.gateway.intake import Entry
 from producers.gateway.problem import Problem
 
-_INTERNAL = {EventType.CLIENT_EXPIRED, EventType.JOB_EXPIRED, EventType.ROWS_RECOUNTED}
-TYPES = frozenset(kind.value for kind in EventType if kind not in _INTERNAL)
-"""The types that may come from outside. The others are Runtally's own: the sweeper's and verify's."""
+TYPES = frozenset(kind.value for kind in EventType if kind not in INTERNAL_TYPES)
+"""The types that may come from outside."""
 
 
 class EventRefused(ValueError):
@@ -31,6 +30,8 @@ def check(sent: Sent, caller: Caller) -> Entry:
     attributes = sent.attributes
     if not isinstance(attributes, dict):
         raise EventRefused(f"an event is a JSON object, not {shown(attributes)}")
+    if sent.fault:
+        raise EventRefused(sent.fault)
     raw = written(attributes) if sent.raw is None else sent.raw
     if len(raw) > MAX_EVENT_BYTES:
         raise EventRefused(f"an event may have {MAX_EVENT_BYTES:,} bytes, this one has {len(raw):,}")

@@ -21,10 +21,11 @@ _RAWS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Sent(NamedTuple):
-    """One event as it was sent: its attributes, and its own text where it is JSON as it stands."""
+    """One event as it was sent: its attributes, its own text where it is JSON as it stands, and why its data cannot be read."""
 
     attributes: Any
     raw: bytes | None
+    fault: str = ""
 
 
 def read_events(headers: Headers, body: bytes) -> list[Sent]:
@@ -56,20 +57,23 @@ def _batch(body: bytes) -> list[Sent]:
 
 def _structured(value: Any, raw: bytes) -> Sent:
     if isinstance(value, dict) and "data_base64" in value:
-        return Sent(_unpacked(value), None)
+        try:
+            return Sent(_unpacked(value), None)
+        except JsonRefused as error:
+            return Sent(value, None, f"data_base64: {error}")
     return Sent(value, raw)
 
 
 def _unpacked(attributes: dict[str, Any]) -> dict[str, Any]:
     """The event with its JSON in `data`, which some senders encode as base64."""
-    packed = attributes.pop("data_base64")
-    if "data" in attributes:
-        raise JsonRefused("an event has data or data_base64, not both")
+    others = {name: value for name, value in attributes.items() if name != "data_base64"}
+    if "data" in others:
+        raise JsonRefused("an event has it or data, not both")
     try:
-        data = base64.b64decode(packed, validate=True)
+        data = base64.b64decode(attributes["data_base64"], validate=True)
     except (binascii.Error, ValueError, TypeError):
-        raise JsonRefused("data_base64 is no base64 text") from None
-    return attributes | {"data": strict_json(data)}
+        raise JsonRefused("no base64 text") from None
+    return others | {"data": strict_json(data)}
 
 
 def _binary(headers: Headers, media: str, body: bytes) -> Sent:
@@ -79,7 +83,11 @@ def _binary(headers: Headers, media: str, body: bytes) -> Sent:
             attribute = name[3:]
             if attribute in attributes:
                 raise JsonRefused(f"the header {name} stands twice")
-            attributes[attribute] = _header_text(value)
+            try:
+                attributes[attribute] = _header_text(value)
+            except UnicodeDecodeError:
+                # Not replaced: two IDs could become one that way.
+                raise JsonRefused(f"the header {name} is no percent-encoded UTF-8") from None
     if "data" in attributes:
         raise JsonRefused("the data of an event in binary mode is the body, not a header")
     if body:
@@ -90,10 +98,10 @@ def _binary(headers: Headers, media: str, body: bytes) -> Sent:
 
 
 def _header_text(value: str) -> str:
-    """A header's value: percent-encoded UTF-8, in quotes or not (chapter 3.1.3.2)."""
+    """A header's value: percent-encoded UTF-8, in quotes or not (chapter 3.1.3.2). Raises UnicodeDecodeError."""
     if len(value) >= 2 and value.startswith('"') and value.endswith('"'):
         value = value[1:-1].replace('\\"', '"').replace("\\\\", "\\")
-    return unquote(value, errors="replace")
+    return unquote(value, errors="strict")
 
 
 def written(attributes: dict[str, Any]) -> bytes:
