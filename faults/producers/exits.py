@@ -68,7 +68,8 @@ def trial(place: Stage, way: str, *, durable: bool, seed: int) -> Trial:
         ended_ns = time.monotonic_ns()
         code = child.wait(30)
         begin = time.monotonic()
-        if durable:
+        if durable or way in ORDERLY:
+            # An orderly end stores what it could not deliver in `drain_timeout_s`.
             adopt_spools(place, place.children.folder / SPOOL)
         account = accounts(Path(folder))[client_of(child.pid)]
         found = reckon(account, counted(place).get(client_of(child.pid), 0))
