@@ -21,6 +21,14 @@ BELL = "rt:bell"
 """ZSET of partition numbers that have something to fold (score: 0). Added by publishers after an append, popped by
 one worker; at most one member a partition. Losing it costs a beat tick."""
 
+VERIFY = "rt:verify"
+"""HASH of beat's checks: `after` -> last run checked, `checked_ms` when that was, `runs` checked in that turn, `findings` told so far.
+Written by them only; lives for ever."""
+
+VERIFY_FOUND = "rt:verify:found"
+"""HASH finding (JSON: kind, place, run, client, what) -> ms when it was first found: what is wrong now, as far as beat's checks know.
+Bounded; lives for ever."""
+
 LOCKS_HELD = "rt:{locks}:held"
 """ZSET lock key -> ms at which it ends unless it is renewed. Written by the lock's scripts; what has ended goes with the next taking."""
 

@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     gateway_requests_per_s: float = Field(200.0, gt=0, description="Requests a second the gateway takes from one token, in each process.")
 
     stale_after_s: float = Field(1_800.0, gt=0, description="A run without an event for so long is closed as Failed.")
+    verify_interval_s: float = Field(3_600.0, ge=0, description="Pause between the checks that beat asks for; 0 for none.")
+    verify_airtable: bool = Field(False, description="Beat's checks read all of Airtable as well: a call for every 100 records.")
     lock_ttl_s: float = Field(1_800.0, ge=0.1, description="How long after its owner's death a lock against duplicate jobs ends.")
     retention_s: int = Field(1_209_600, ge=60, description="How long rows of finished, flushed runs stay in Redis.")
     log_retention_s: int = Field(86_400, ge=0, description="How long folded log entries are kept.")

@@ -27,7 +27,8 @@ class Backlog:
 class Health:
     """One look. `ok` says whether this service can do its work; `reason` says why not, without secrets.
 
-    `redis`: it answered. `dirty`: rows on their way to Airtable. `dead`: dead letters kept. Counts are 0 when it did not answer.
+    `redis`: it answered. `dirty`: rows on their way to Airtable. `dead`: dead letters kept. `findings`: what is
+    wrong with the rows, as far as beat's checks know (docs/verify.md). Counts are 0 when it did not answer.
     """
 
     ok: bool
@@ -36,6 +37,7 @@ class Health:
     backlog: Backlog = Backlog()
     dirty: int = 0
     dead: int = 0
+    findings: int = 0
     reason: str = ""
 
 
@@ -69,13 +71,14 @@ class HealthReader:
         replies = self._ask(
             [
                 ("HGET", keys.META, "partitions"),
+                ("HLEN", keys.VERIFY_FOUND),
                 *(("HGET", keys.state(number), "offset") for number in numbers),
                 *(("ZCARD", keys.dirty(number)) for number in numbers),
                 *(("XLEN", keys.dead(number)) for number in numbers),
             ]
         )
-        recorded = replies[0]
-        offsets, dirty, dead = (replies[1 + part * len(numbers) : 1 + (part + 1) * len(numbers)] for part in range(3))
+        recorded, findings = replies[:2]
+        offsets, dirty, dead = (replies[2 + part * len(numbers) : 2 + (part + 1) * len(numbers)] for part in range(3))
         fits = recorded is None or int(recorded) == self._partitions
         return Health(
             ok=fits,
@@ -84,6 +87,7 @@ class HealthReader:
             backlog=self._backlog([offset.decode() if offset else "0-0" for offset in offsets]),
             dirty=sum(dirty),
             dead=sum(dead),
+            findings=findings,
             reason="" if fits else f"Redis was set up with {int(recorded)} partitions, this service with {self._partitions}",
         )
 

@@ -57,4 +57,5 @@ def _facts(health: Health) -> list[tuple[str, str]]:
         ("Waiting to be counted", waiting),
         ("Rows waiting for Airtable", f"{health.dirty:,}"),
         ("Dead letters", f"{health.dead:,}"),
+        ("Findings of verify", f"{health.findings:,}"),
     ]

@@ -14,7 +14,7 @@ from celery.signals import setup_logging, worker_init, worker_ready, worker_shut
 from contract.logs import configure_logs
 from contract.settings import load_settings
 from worker.bell import BellListener
-from worker.periodic import MAINTAIN_S, flush_interval_s, sweep_interval_s
+from worker.periodic import MAINTAIN_S, flush_interval_s, sweep_interval_s, verify_interval_s
 from worker.stopping import stopping
 
 _HARD_LIMIT_S = 60
@@ -66,6 +66,7 @@ def celery_settings() -> dict[str, Any]:
         "beat_schedule": {
             "flush": {"task": "runtally.flush", "schedule": flush_interval_s(settings)},
             "sweep": {"task": "runtally.sweep", "schedule": sweep_interval_s(settings)},
+            "verify": {"task": "runtally.verify", "schedule": verify_interval_s(settings)},
             "maintain": {"task": "runtally.maintain", "schedule": MAINTAIN_S},
         },
     }

@@ -28,6 +28,11 @@ def flush_interval_s(settings: Settings) -> float:
     return max(_SHORTEST_S, settings.flush_interval_s)
 
 
+def verify_interval_s(settings: Settings) -> float:
+    """How often beat asks for a check; a day where there is to be none, when it does nothing."""
+    return max(_SHORTEST_S, settings.verify_interval_s or 86_400.0)
+
+
 def sweep_interval_s(settings: Settings) -> float:
     """How often silent runs are looked for: a tenth of the time after which a run counts as silent, a minute at most."""
     return min(MAINTAIN_S, max(_SHORTEST_S, settings.stale_after_s / 10))

@@ -17,9 +17,10 @@ from worker.celery import app
 from worker.consume import Consumer
 from worker.flush.flusher import flush as flush_base
 from worker.maintain import trim_all
-from worker.periodic import MAINTAIN_S, flush_interval_s, is_due, sweep_interval_s
+from worker.periodic import MAINTAIN_S, flush_interval_s, is_due, sweep_interval_s, verify_interval_s
 from worker.stopping import stopping
 from worker.sweep import sweep as sweep_silent
+from worker.verify import look
 
 CONSUME_S = 5.0
 """How long one `consume` keeps its thread before it lets others have a turn."""
@@ -80,6 +81,14 @@ def sweep() -> None:
     """Close runs that are silent for too long."""
     settings, _ = _context()
     _at_most_once_in(sweep_interval_s(settings), "sweep", lambda link: sweep_silent(link, settings))
+
+
+@app.task(name="runtally.verify")
+def verify() -> None:
+    """Look for what is wrong, and tell it. Nothing is repaired."""
+    settings, registry = _context()
+    if settings.verify_interval_s:
+        _at_most_once_in(verify_interval_s(settings), "verify", lambda link: look(settings, link, registry, stopping.is_set))
 
 
 @app.task(name="runtally.maintain")

@@ -48,6 +48,7 @@ def test_healthz_tells_how_far_the_workers_are_behind(settings: Settings) -> Non
         "backlog": {"partitions": 1},
         "dirty": 2,
         "dead": 1,
+        "findings": 0,
         "reason": "",
         "version": __version__,
     }

@@ -2,5 +2,6 @@
 
 from worker.verify.check import Options, verify
 from worker.verify.finding import Finding, Kind, Mend, Remark, Report, State
+from worker.verify.turn import look
 
-__all__ = ["Finding", "Kind", "Mend", "Options", "Remark", "Report", "State", "verify"]
+__all__ = ["Finding", "Kind", "Mend", "Options", "Remark", "Report", "State", "look", "verify"]

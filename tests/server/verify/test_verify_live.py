@@ -6,10 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from contract import keys
 from contract.link import Link
 from producers.publisher import Publisher
 from producers.runs import Job
 from worker.flush.flusher import flush
+from worker.verify import look
 
 from .conftest import Flow
 
@@ -71,6 +73,8 @@ def test_a_system_at_work_has_no_finding(flow: Flow) -> None:
             report = flow.verify(replay=True)
             assert report.findings == []
             replayed += report.counts["replayed"]
+            look(flow.settings, flow.link, flow.registry)
+            assert flow.link.call("HGETALL", keys.VERIFY_FOUND) == []
         # What is really wrong is found all the same.
         flow.link.call("HSET", flow.row("b"), "sent_v", "1", "v", "2")
         assert ("unflushed", "b") in {(str(finding.kind), finding.client) for finding in flow.verify(airtable=False).findings}
