@@ -193,6 +193,12 @@ def named_run(kind: str, name: str) -> str:
     return f"rt:named:{quote(kind, safe='')}:{quote(name, safe='')}"
 
 
+def started(row_id: str) -> str:
+    """HASH of a job or client run that was started or completed by a request: `start` (JSON: what it is, what its lock is for), `phase`,
+    `fence`, and `outcome/<n>` -> digest of the nth outcome told. Written by the gateway; expires `retention_s` after it was last used."""
+    return f"rt:started:{quote(row_id, safe='')}"
+
+
 def lock(operation: str, stream: int | None = None, client: str | None = None) -> str:
     """HASH `token`, `operation`, `stream` or `client`, `run`, `host`, `pid`, `since_ms`, `fence`: who works on it, so that no other
     starts. Written by the lock's scripts, with expiry; all locks share a slot. Any text gets a key of its own."""

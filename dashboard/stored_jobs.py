@@ -41,6 +41,10 @@ class StoredJobs:
         """The jobs with the latest events, newest first, without their clients; of any status if none is named."""
         return self._read(lambda: [self._told_job(row) for row in self._reader.latest(most, statuses)])
 
+    def announced(self, run: str, job_type: str, stream: int | None) -> dict[str, Any]:
+        """A job as `job` would answer it, of which nothing is known but its start. Reads nothing."""
+        return self._told_job(JobRow(run=run, job_type=job_type, stream=stream, announced=True)) | {"clients": []}
+
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
@@ -67,27 +71,31 @@ class StoredJobs:
         return work()
 
     def _told_job(self, row: JobRow) -> dict[str, Any]:
-        return _told(row, row.metrics) | {
+        processed = sum(number for status, number in row.clients.items() if status is not Status.RUNNING)
+        return self._told(row, row.metrics, "job") | {
             "job_type": row.job_type,
             "stream": row.stream,
             "client_counts": {str(status): number for status, number in row.clients.items()},
+            "clients_processed": processed,
             "clients_with_errors": row.with_errors,
         }
 
     def _told_client(self, row: ClientRow) -> dict[str, Any]:
-        told = _told(row, self._registry.effective(row.metrics))
-        return told | {"client_id": row.client, "client_name": row.name, "skips": dict(row.skips)}
+        told = self._told(row, self._registry.effective(row.metrics), "client")
+        return told | {"client_id": row.client, "client_name": row.name, "skips": dict(row.skips), "unknown_metrics": dict(row.unknown)}
 
-
-def _told(row: JobRow | ClientRow, metrics: dict[str, Any]) -> dict[str, Any]:
-    told = {
-        "run_id": row.row_id,
-        "status": str(row.status),
-        "start": row.start,
-        "end": row.end,
-        "metrics": metrics,
-        "events": row.events,
-    }
-    texts = {name: text(row, name) for name in TEXTS if hasattr(row, name)}
-    members: dict[str, Any] = msgspec.to_builtins(told | texts)
-    return members
+    def _told(self, row: JobRow | ClientRow, metrics: dict[str, Any], table: str) -> dict[str, Any]:
+        rates = {rate.name: rate.of(metrics)[0] for rate in self._registry.rates_for(table)}
+        told = {
+            "run_id": row.row_id,
+            "status": str(row.status),
+            "announced": row.announced,
+            "start": row.start,
+            "end": row.end,
+            "metrics": metrics,
+            "rates": rates,
+            "events": row.events,
+        }
+        texts = {name: text(row, name) for name in TEXTS if hasattr(row, name)}
+        members: dict[str, Any] = msgspec.to_builtins(told | texts)
+        return members

@@ -17,8 +17,8 @@ from contract.scripts import Script
 from producers.exclusive.scope import Scope
 
 _LUA = Path(__file__).parent / "lua"
-_TAKE = Script(_LUA / "lock_take.lua")
-_RENEW = Script(_LUA / "lock_renew.lua")
+TAKE = Script(_LUA / "lock_take.lua")
+RENEW = Script(_LUA / "lock_renew.lua")
 RELEASE = Script(_LUA / "lock_release.lua")
 
 _TIMEOUT_S = 5.0
@@ -65,9 +65,9 @@ class Grant:
         with self._one_at_a_time:
             self._link.open()
             self._asked = True
-            granted, *rest = _TAKE.run(self._link, [*self._keys, keys.LOCK_FENCE], args)
+            granted, *rest = TAKE.run(self._link, [*self._keys, keys.LOCK_FENCE], args)
         if not granted:
-            raise _refusal(scope, *rest)
+            raise refusal(scope, *rest)
         if not self.renew():
             raise StoreUnavailable(f"the lock for {scope} was lost as soon as it was taken: Redis has lost or evicted it")
         return int(rest[0])
@@ -77,7 +77,7 @@ class Grant:
         with self._one_at_a_time:
             self._link.open()
             asked_s = time.clock_gettime(_CLOCK)
-            ours = bool(_RENEW.run(self._link, self._keys, [self._token, _ms(self._ttl_s)]))
+            ours = bool(RENEW.run(self._link, self._keys, [self._token, _ms(self._ttl_s)]))
         self._ends_s = asked_s + self._ttl_s * _CERTAIN if ours else 0.0
         return ours
 
@@ -126,7 +126,8 @@ def _ms(seconds: float) -> int:
     return max(1, int(seconds * 1000))
 
 
-def _refusal(scope: Scope, left_ms: int, age_ms: int, run: bytes, host: bytes, pid: bytes) -> AlreadyRunning:
+def refusal(scope: Scope, left_ms: int, age_ms: int, run: bytes, host: bytes, pid: bytes) -> AlreadyRunning:
+    """What a refused taking raises, from what lock_take returned behind its 0."""
     age_s, where = age_ms / 1000, f"{host.decode()}, process {pid.decode()}"
     holder = f"run {run.decode()}" if run else "a run that told no ID"
     return AlreadyRunning(

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from contract.version import __version__
 from producers.gateway.context import Gateway
 from producers.gateway.events import route as events
+from producers.gateway.jobs import route as job_routes
 from producers.gateway.openapi import describe
 from producers.gateway.problem import Problem
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from contract.settings import Settings
     from producers.gateway.jobs.reading import JobReader
 
-ROUTERS = (events.router,)
+ROUTERS = (events.router, job_routes.router)
 _CODES = {404: "no-such-path", 405: "method-not-allowed"}
 _log: Any = structlog.get_logger("runtally.gateway")
 

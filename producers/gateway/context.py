@@ -14,6 +14,7 @@ from producers.gateway.access.caller import Caller
 from producers.gateway.access.guard import Guard
 from producers.gateway.body import BodyReader
 from producers.gateway.intake import INTAKE_FULL, LOG_FULL, Entry, Intake
+from producers.gateway.jobs.keeping import LockKeeper
 from producers.gateway.named_runs import NamedRuns
 from producers.gateway.problem import Problem
 from producers.gateway.store import Store
@@ -36,6 +37,7 @@ class Gateway:
         self.store = Store(settings)
         self.named_runs = NamedRuns(self.store, settings)
         self.intake = Intake(settings)
+        self.locks = LockKeeper(self.store, settings)
         self.bodies = BodyReader(settings.gateway_body_bytes)
         self.guard = Guard(self.store, settings.gateway_requests_per_s)
 
@@ -46,6 +48,7 @@ class Gateway:
     async def close(self) -> None:
         """Append what waits, then end."""
         await self.intake.close()
+        await self.locks.close()
         await self.store.close()
 
     async def caller(self, request: Request) -> Caller:
@@ -59,6 +62,7 @@ class Gateway:
         except RuntallyError as error:
             raise unavailable(error) from error
         self.counters["events_taken"] += sum([entry.events for entry in entries])
+        self.locks.seen([entry.run for entry in entries])
 
 
 def gateway_of(request: Request) -> Gateway:

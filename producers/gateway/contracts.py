@@ -58,6 +58,9 @@ class _NoJobs:
     def latest(self, most: int, statuses: Sequence[Status]) -> list[dict[str, Any]]:
         raise NotImplementedError
 
+    def announced(self, run: str, job_type: str, stream: int | None) -> dict[str, Any]:
+        raise NotImplementedError
+
 
 if __name__ == "__main__":
     write(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
@@ -11,6 +12,7 @@ from contract.event_schemas import event_schema
 from contract.events import EventType
 from producers.gateway.described import ref
 from producers.gateway.events.checking import TYPES
+from producers.gateway.jobs import schemas as jobs
 
 _TEXT = {"type": "string"}
 
@@ -44,7 +46,7 @@ def describe(app: FastAPI) -> None:
             found = get_openapi(title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes)
             components = found.setdefault("components", {})
             schemas = components.setdefault("schemas", {})
-            schemas |= _events() | _OWN
+            schemas |= _events() | _OWN | jobs.ANSWERED | _asked()
             components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
             app.openapi_schema = found
         return app.openapi_schema
@@ -60,6 +62,12 @@ def _events() -> dict[str, Any]:
         "discriminator": {"propertyName": "type", "mapping": {kind: ref(kind)["$ref"] for kind in kinds}},
     }
     return {"Event": choice, **{kind: event_schema(EventType(kind)) for kind in kinds}}
+
+
+def _asked() -> dict[str, Any]:
+    """The bodies of job requests."""
+    _, schemas = msgspec.json.schema_components(jobs.ASKED, ref_template="#/components/schemas/{name}")
+    return schemas
 
 
 _DESCRIPTION = "Events, webhooks, jobs and lineage over HTTP. 202 means that the log has it: it will be counted, once."

@@ -235,14 +235,14 @@ def test_a_taking_whose_answer_was_lost_leaves_nothing_for_long(settings: Settin
     """The server has applied it, the caller was told that it could not be asked: nobody holds it, and nobody may wait for it."""
     from producers.exclusive import grant
 
-    run = grant._TAKE.run
+    run = grant.TAKE.run
 
     def cut(link: Link, *rest: object) -> None:
         run(link, *rest)  # type: ignore[arg-type]
         link.close()
         raise StoreUnavailable("cut")
 
-    monkeypatch.setattr(grant._TAKE, "run", cut)
+    monkeypatch.setattr(grant.TAKE, "run", cut)
     with pytest.raises(StoreUnavailable):
         Exclusive(settings, SCORING).__enter__()
     assert held(link) == []

@@ -16,3 +16,6 @@ class JobReader(Protocol):
 
     def latest(self, most: int, statuses: Sequence[Status]) -> list[dict[str, Any]]:
         """The jobs with the latest events, newest first, without their clients; of any status if none is named."""
+
+    def announced(self, run: str, job_type: str, stream: int | None) -> dict[str, Any]:
+        """A job as `job` would answer it, of which nothing is known but its start. Reads nothing."""
