@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -17,6 +18,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 LOCK, ABOUT = "lock", "about.json"
+
+_YOUNG_S = 60.0
+"""A hidden folder is being made for so long."""
 
 
 def target_of(redis_url: str) -> str:
@@ -35,7 +39,7 @@ class Folder:
     @classmethod
     def make(cls, root: Path, nonce: str, target: str) -> Folder:
         """The folder of a new publisher. It appears under its name with the lock already held: dying in between leaves a hidden
-        folder without batches."""
+        folder without batches, for `sweep`."""
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         hidden = root / f".{nonce}"
         hidden.mkdir(mode=0o700, exist_ok=True)
@@ -84,6 +88,19 @@ class Folder:
             (self.path / LOCK).unlink(missing_ok=True)
             self.path.rmdir()
         self.forget()
+
+
+def sweep(root: Path) -> None:
+    """Remove what makers have left that died before their folder had its name: it holds no batches. Never raises.
+
+    Not what is young: a maker has no lock for a moment. One that was frozen for longer finds its folder gone, and makes another.
+    """
+    with suppress(OSError):
+        for hidden in [path for path in root.glob(".*") if path.is_dir() and not path.is_symlink()]:
+            if time.time() - hidden.stat().st_mtime > _YOUNG_S:
+                folder = Folder.adopt(hidden)
+                if folder is not None:
+                    folder.remove()
 
 
 def folders(root: Path) -> Iterator[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from producers.spool.errors import refused
-from producers.spool.folder import Folder, folders, read_about, target_of
+from producers.spool.folder import Folder, folders, read_about, sweep, target_of
 from producers.spool.lane import Lane, LaneKey
 from producers.spool.queue import Queue, queues_in
 from producers.spool.room import Room
@@ -41,6 +41,7 @@ class Home:
     def adopt(self, limit: int, *, any_target: bool = False) -> list[Lane]:
         """The lanes of dead publishers' folders meant for the same Redis (or any), with `limit` folders at most in hand. Never raises."""
         lanes: list[Lane] = []
+        sweep(self._root)
         for path in sorted(folders(self._root)):
             if len(self._adopted) >= limit:
                 break
