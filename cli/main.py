@@ -37,6 +37,7 @@ COMMANDS = (
     Command("web", "cli.web", "web", "Serve the gateway, the dashboard and the health check."),
     Command("sandbox", "cli.sandbox", "sandbox", "Serve a local stand-in for Airtable."),
     Command("exec", "cli.exec", "exec_", "Run a command as a tracked run: for cron and shells.", ends_options=True),
+    Command("emit", "cli.emit", "emit", "Emit an event from a shell, or many as JSON lines."),
     Command("runs", "cli.runs", "runs", "List the latest runs."),
     Command("run", "cli.runs", "run", "Show one run and its clients."),
     Command("run-id", "cli.run_ids", "run_id", "Parse, convert and check run IDs."),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from contract.settings import Settings
 from contract.status import Status
-from tests.server.counted_runs import runs
+from tests.server.counted_runs import only_run, runs
 from worker.rows import text
 
 ROOT = Path(__file__).parents[2]
@@ -68,3 +68,21 @@ def test_the_celery_tasks(settings: Settings, tmp_path: Path) -> None:
     metrics = {client.client: client.metrics for _, clients in found for client in clients}
     assert metrics["acme"] == {"Leads Processed": 3, "Profile Scoring Tokens": 2_436, "Profiles Successfully Scored": 3}
     assert metrics["unknown"] == {}
+
+
+def test_the_nightly_shell_script(settings: Settings, tmp_path: Path) -> None:
+    script = str(ROOT / "examples" / "nightly.sh")
+    done = run_example(settings, tmp_path, "runtally", "exec", "--job-type", "nightly", "--exclusive", "--", script)
+    assert (done.returncode, done.stdout) == (0, "scoring acme\nscoring Jane-Doe\n"), done.stderr
+    assert "broken: exit code 3" in done.stderr
+    job, clients = only_run(settings)
+    assert (job.job_type, job.status) == ("nightly", Status.COMPLETED)
+    assert "all clients were tried" in text(job, "notes")
+    assert {client.client: client.status for client in clients} == {
+        "Jane-Doe": Status.COMPLETED,
+        "acme": Status.COMPLETED,
+        "broken": Status.FAILED,
+    }
+    assert "exit code 3" in text(clients[-1], "errors")
+    assert "> broken has no source" in text(clients[-1], "notes")
+    assert job.metrics["Leads Processed"] == 4
