@@ -20,7 +20,7 @@ from producers import default
 from producers.publisher import Publisher
 from producers.spool.draining import drain
 from tests.server.counted_runs import Run, only_run, runs
-from tests.server.tracked_app import app, crash, fail, flaky, hang, later, lost, plain, read, score, slow
+from tests.server.tracked_app import app, crash, fail, flaky, give_up, hang, later, lost, plain, read, score, slow
 from worker.rows import text
 
 ROOT = Path(__file__).parents[2]
@@ -74,7 +74,7 @@ class Workers:
     def stop(self, worker: subprocess.Popen[bytes]) -> None:
         """A warm shutdown: what is being worked on is finished."""
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(30) == 0
+        assert worker.wait(60) == 0
 
     def ended(self, number: int) -> list[Run]:
         """The runs, once so many have ended."""
@@ -185,6 +185,16 @@ def test_a_revoked_task_that_waits_for_its_retry_ends_failed_and_one_that_never_
     assert "revoked, before it was done" in text(client, "errors")
 
 
+def test_a_terminated_task_ends_failed(workers: Workers) -> None:
+    sent = hang.delay("acme")
+    workers.start(concurrency=1)
+    eventually((workers.folder / "hang-acme").exists)
+    app.control.revoke(sent.id, terminate=True)
+    ((job, (client,)),) = workers.ended(1)
+    assert (job.status, client.status) == (Status.FAILED, Status.FAILED)
+    assert "terminated, before it was done" in text(client, "errors")
+
+
 def test_retries_are_one_run_also_while_redis_is_away(workers: Workers, settings: Settings) -> None:
     flaky.delay("acme", 2)
     away = {"RUNTALLY_REDIS_URL": "redis://127.0.0.1:1/0", "RUNTALLY_BROKER_URL": settings.redis_url.get_secret_value()}
@@ -232,6 +242,24 @@ def test_eager_tasks_are_runs_too_with_their_retries(settings: Settings) -> None
     assert (found["flaky"][0].status, "retry 1" in text(found["flaky"][1], "notes")) == (Status.COMPLETED, True)
     assert found["broken"][0].status is Status.FAILED
     assert "ValueError: broken has no source" in text(found["broken"][1], "errors")
+
+
+def test_tasks_that_are_ignored_or_rejected(settings: Settings) -> None:
+    publisher = Publisher(settings)
+    default.use(publisher)
+    try:
+        for how in ("ignore", "reject", "requeue"):
+            give_up.apply((how, how))
+        assert publisher.close() == 0
+    finally:
+        default.use(None)
+    found = {client.client: (job.status, client) for job, (client,) in runs(settings)}
+    assert {name: status for name, (status, _) in found.items()} == {
+        "ignore": Status.NO_LEADS,
+        "reject": Status.FAILED,
+        "requeue": Status.RUNNING,
+    }
+    assert "it will be tried again: not for me" in text(found["requeue"][1], "notes")
 
 
 def test_another_apps_tasks_and_celerys_own_are_left_alone(settings: Settings) -> None:

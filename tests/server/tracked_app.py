@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import Ignore, Reject
 
 import producers
 from contract.settings import load_settings
@@ -102,6 +103,14 @@ def lost(client: str) -> None:
 def slow(client: str) -> None:
     """Runs into its hard time limit."""
     time.sleep(300)
+
+
+@app.task(name="leads.give_up")
+def give_up(client: str, how: str) -> None:
+    """Ends in one of Celery's other ways."""
+    if how == "ignore":
+        raise Ignore
+    raise Reject("not for me", requeue=how == "requeue")
 
 
 @app.task(name="part.score")
