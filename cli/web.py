@@ -20,12 +20,22 @@ def web(
     """Serve the gateway (/v1, /webhooks, /api), the dashboard and the health check (/healthz) until Ctrl-C or SIGTERM."""
     import uvicorn
 
+    from cli.bounded_http import BoundedHttp
     from contract.logs import configure_logs
     from contract.settings import load_settings
 
     configure_logs(load_settings())
     # Answers under way get a little time; a page that is only being looked at must not hold up the end.
-    uvicorn.run(application(), host=host, port=port, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=3)
+    uvicorn.run(
+        application(),
+        host=host,
+        port=port,
+        http=BoundedHttp,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
 
 
 def application() -> FastAPI:

@@ -11,6 +11,7 @@ import httpx2 as httpx
 import pytest
 import uvicorn
 
+from cli.bounded_http import BoundedHttp
 from contract.link import Link
 from contract.settings import Settings
 from dashboard import StoredJobs
@@ -28,7 +29,15 @@ class ServedGateway:
         self.settings = settings
         self.app = create_gateway(settings, StoredJobs(settings))
         self._server = uvicorn.Server(
-            uvicorn.Config(self.app, host="127.0.0.1", port=0, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+            uvicorn.Config(
+                self.app,
+                host="127.0.0.1",
+                port=0,
+                http=BoundedHttp,
+                log_level="warning",
+                access_log=False,
+                timeout_graceful_shutdown=2,
+            )
         )
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self.url = ""
