@@ -11,11 +11,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cli.dead_shelf import Shelf, shelf, since_time
-from cli.reading import shown
+from cli.dead_shown import listed, whole
 from contract import run_id
 from contract.errors import LetterInvalid
 from worker.dead import DeadLetter, Wanted
@@ -69,7 +67,7 @@ def list_(  # noqa: PLR0913  # options
             typer.echo(json_format.dumps(place.hiding.letter(letter), ensure_ascii=False))
         return
     if page:
-        Console().print(_table(place, page))
+        Console().print(listed(place, page))
     else:
         typer.echo("no dead letters" if wanted.everything and before is None else "no such dead letters")
     if len(found) > limit:
@@ -92,16 +90,7 @@ def show(letter: Annotated[str, typer.Argument(metavar="LETTER", help="ID of a d
     if json:
         typer.echo(json_format.dumps(told, ensure_ascii=False))
         return
-    table = Table(box=None, pad_edge=False, show_header=False)
-    labels = (("Letter", "letter"), ("Set aside", "time"), ("Kind", "kind"), ("Reason", "reason"), ("Run", "run"), ("Client", "client"))
-    for label, name in labels:
-        table.add_row(label, escape(str(told[name] or "")))
-    for name, value in told["origin"].items():
-        table.add_row(f"From {escape(name)}", escape("" if value is None else str(value)))
-    content = told["content"]
-    table.add_row("Says", escape(content if isinstance(content, str) else json_format.dumps(content, indent=2, ensure_ascii=False)))
-    table.add_row("Sent now", escape(told["fault"] or "it would be used"))
-    Console().print(table)
+    Console().print(whole(told))
 
 
 @dead.command()
@@ -198,13 +187,3 @@ def _wanted(kind: str | None, run: str | None, client: str | None, reason: str |
     if kind is not None and kind not in KINDS:
         raise LetterInvalid(f"{kind[:50]!r} is no kind of dead letter: {', '.join(KINDS)}")
     return Wanted(kind, None if run is None else run_id.require(run_id.convert(run)), client, reason, since)
-
-
-def _table(place: Shelf, letters: list[DeadLetter]) -> Table:
-    table = Table("Letter", "Set aside (UTC)", "Kind", "Run and client", "Reason", box=None, pad_edge=False)
-    table.columns[0].no_wrap = table.columns[1].no_wrap = True
-    for letter in letters:
-        about = letter.about.standard or letter.subject[:50]
-        reason = place.hiding.text(letter.reason)
-        table.add_row(str(letter.id), shown(letter.at), letter.kind, escape(place.hiding.text(about)), escape(reason[:200]))
-    return table

@@ -9,6 +9,8 @@ from worker.flush.tally import Tally
 
 Ending = Literal["clean", "stopped", "deadline", "held", "lease_lost", "busy", "unclear", "away", "refused", "paced", "spent"]
 
+_COUNTED = ("calls", "rows_written", "refused_fields", "refused_rows", "duplicates_merged", "records_lost", "busy", "unclear")
+
 
 @dataclass(frozen=True, slots=True)
 class FlushReport:
@@ -38,18 +40,5 @@ class FlushReport:
 
 def report(ending: Ending, tally: Tally, waiting: int, absent: tuple[str, ...] = (), refusal: str = "") -> FlushReport:
     """A report with what one flush has counted."""
-    here = tally.here
-    return FlushReport(
-        ending,
-        calls=here["calls"],
-        rows_written=here["rows_written"],
-        refused_fields=here["refused_fields"],
-        refused_rows=here["refused_rows"],
-        duplicates_merged=here["duplicates_merged"],
-        records_lost=here["records_lost"],
-        busy=here["busy"],
-        unclear=here["unclear"],
-        waiting=waiting,
-        absent=absent,
-        refusal=refusal,
-    )
+    counted = {name: tally.here[name] for name in _COUNTED}
+    return FlushReport(ending, waiting=waiting, absent=absent, refusal=refusal, **counted)

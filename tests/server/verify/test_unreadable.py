@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from contract import keys
+from contract.errors import LetterInvalid
 from contract.status import Status
 from producers.publisher import Publisher
 from producers.runs import Job
 from worker.appending import append
+from worker.dead.again import again
 from worker.dead.letters import DeadLetters
 from worker.dead.wanted import Wanted
 
@@ -64,6 +66,8 @@ def test_a_client_row_of_garbage_costs_itself_and_is_mended_from_the_log(flow: F
     assert flow.record("a")["fields"]["Leads Processed"] == 10, "Airtable keeps what it had"
     [letter] = row_letters(flow)
     assert (letter.about.base, letter.about.client, letter.origin["row"]) == (RUN, "a", f"{RUN}-a")
+    with pytest.raises(LetterInvalid, match="verify --repair"):
+        again(letter)
     assert flow.reader.counters()["dead_row"] == 1
     job = flow.reader.job(RUN)
     assert job is not None
