@@ -6,11 +6,16 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from contract.link import Link
 from contract.settings import Settings, load_settings
 from embedded import EmbeddedValkey
+
+# How long an example takes tells how busy the machine is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 SettingsMaker = Callable[..., Settings]
 
