@@ -91,7 +91,8 @@ def _binary(headers: Headers, media: str, body: bytes) -> Sent:
     if "data" in attributes:
         raise JsonRefused("the data of an event in binary mode is the body, not a header")
     if body:
-        if media != "application/json" and not media.endswith("+json"):
+        # The SDKs leave the type of JSON data out, where nobody named it.
+        if media and media != "application/json" and not media.endswith("+json"):
             raise Problem(415, "content-type-unknown", f"data of content type {shown(media)}: send JSON")
         attributes["data"] = strict_json(body)
     return Sent(attributes, None)
