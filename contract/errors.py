@@ -90,6 +90,14 @@ class NoCurrentRun(RuntallyError, LookupError):
     """Nothing here is tracked as a run, or only as a job without a client. What also works untracked catches this."""
 
 
+class RunNotContinued(RuntallyError):
+    """To continue the run could count something twice: it stopped too long ago, or under another service's name. Begin a new one."""
+
+
+class TooManyErrors(RuntallyError):
+    """A client's work was given up after as many errors as were allowed. What was done counts; the run can be continued."""
+
+
 class LetterInvalid(RuntallyError, ValueError):
     """There can be no such dead letter, or it cannot be sent again as it is: mend it with an edit. It stays where it is."""
 

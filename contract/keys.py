@@ -106,6 +106,13 @@ def dead(partition: int) -> str:
     return f"{_tag(partition)}:dead"
 
 
+def marks(partition: int, run_base: str) -> str:
+    """HASH of what a batch has finished: `<chunk>:<client>` -> digests of the chunk's leads, 8 bytes each; `finished:<client>`;
+    `service`; `until_ms`, until when the run may be continued. Written by the batch scorer once the counts are in the log; expires
+    `id_memory_s` after its last mark."""
+    return f"{_tag(partition)}:marks:{run_base}"
+
+
 def consume_lease(partition: int) -> str:
     """STRING owner token, with expiry: keeps two workers off one partition, for speed only."""
     return f"{_tag(partition)}:lease"
@@ -166,6 +173,17 @@ def flush_counters(base_id: str) -> str:
     return f"rt:{{air:{base_id}}}:counters"
 
 
+def flush_life(base_id: str) -> str:
+    """STRING the server's life (run and replication ID) in which the base was last written to. Written by flush only; lives for ever."""
+    return f"rt:{{air:{base_id}}}:life"
+
+
+def flush_again(base_id: str) -> str:
+    """ZSET `<partition>:<row ID>` -> ms from which the row is made dirty once more, after the server began a new life. Written by flush
+    only; empty most of the time."""
+    return f"rt:{{air:{base_id}}}:again"
+
+
 def flush_partial(base_id: str, table: str, column: str) -> str:
     """SET `<partition>:<row ID>` of rows written without a column that the base lacks: written again once it is back. Written by flush
     only; expires `retention_s` after its last addition, as those rows do."""
@@ -189,7 +207,7 @@ def reserved(run_base: str) -> str:
 
 
 def named_run(kind: str, name: str) -> str:
-    """STRING run ID that goes by another name elsewhere (`kind`: whose, such as `apify`), with expiry. Written by the gateway, once."""
+    """STRING run ID that goes by another name elsewhere (`kind`: whose: `apify`, `celery` …), with expiry. Written by producers, once."""
     return f"rt:named:{quote(kind, safe='')}:{quote(name, safe='')}"
 
 
@@ -197,6 +215,30 @@ def started(row_id: str) -> str:
     """HASH of a job or client run that was started or completed by a request: `start` (JSON: what it is, what its lock is for), `phase`,
     `fence`, and `outcome/<n>` -> digest of the nth outcome told. Written by the gateway; expires `retention_s` after it was last used."""
     return f"rt:started:{quote(row_id, safe='')}"
+
+
+def lineage(row_id: str) -> str:
+    """HASH of a job that OpenLineage told of: `own` if it counted for itself, `end/<event type>` -> event time of how it ended. Written by the
+    gateway; expires `retention_s` after its last event of these kinds."""
+    return f"rt:lineage:{quote(row_id, safe='')}"
+
+
+def lineage_totals(row_id: str) -> str:
+    """ZSET metric -> us since the epoch of the newest OpenLineage event that told its total. Written by the gateway; expires `retention_s`
+    after the last one."""
+    return f"rt:lineage:{quote(row_id, safe='')}:totals"
+
+
+def webhook_receipt(digest: str) -> str:
+    """STRING what a delivery came to (JSON: run, counts, skips, error), or `?` and a token while it is worked on. Written by the gateway;
+    expires after `id_memory_s`, a claim after 10 minutes."""
+    return f"rt:webhook:{digest}"
+
+
+def apify_usage(apify_run_id: str, row_id: str) -> str:
+    """LIST of what each event of an Apify run told of its use so far (JSON: kind, posts, cost), in the order in which they came first.
+    Written by the gateway; expires `id_memory_s` after the last one."""
+    return f"rt:apify:{quote(apify_run_id, safe='')}:{quote(row_id, safe='')}"
 
 
 def lock(operation: str, stream: int | None = None, client: str | None = None) -> str:

@@ -59,3 +59,23 @@ def test_async_scoring(settings: Settings, tmp_path: Path) -> None:
     job, clients = only_run(settings)
     assert (said, job.status) == (f"{job.run}\n", Status.COMPLETED)
     assert {client.client: client.metrics["Leads Processed"] for client in clients} == {"Jane-Doe": 1, "acme": 3}
+
+
+def test_batch_scoring_and_going_on_with_it(settings: Settings, tmp_path: Path) -> None:
+    run_id = printed(settings, tmp_path, "batch_scoring").strip()
+    job, (jane, acme, quiet) = only_run(settings)
+    assert (job.run, job.status, job.stream) == (run_id, Status.COMPLETED, 1)
+    assert acme.metrics == {
+        "Leads Processed": 7,
+        "Profiles Examined for Scoring": 6,
+        "Profiles Successfully Scored": 4,
+        "Leads Skipped": 2,
+        "Errors": 1,
+        "Prompt Tokens": 250,
+        "Completion Tokens": 10,
+        "Profile Scoring Tokens": 260,
+    }
+    assert acme.skips == {"NO_CONTENT": 1, "INVALID_AI_RESPONSE": 1}
+    assert (jane.metrics["Profiles Successfully Scored"], jane.name, quiet.status) == (2, "Jane Doe", Status.NO_LEADS)
+    assert printed(settings, tmp_path, "batch_scoring", run_id) == f"{run_id} acme Jane-Doe quiet\n"
+    assert only_run(settings)[0].metrics == job.metrics

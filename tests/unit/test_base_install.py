@@ -73,6 +73,16 @@ def test_events_are_delivered_with_the_base_install_only(redis_url: str) -> None
     assert in_base_install(code, RUNTALLY_REDIS_URL=redis_url) == "0"
 
 
+def test_a_batch_is_scored_with_the_base_install_only(redis_url: str) -> None:
+    code = """
+from producers import batch_scorer, post_harvester, post_scorer, single_scorer
+import producers
+scorer = batch_scorer.BatchScorer(leads_of={"a": [1, 2]}, score_lead=lambda lead, _: lead)
+print(scorer.run(["a"]).failed, producers.flush())
+"""
+    assert in_base_install(code, RUNTALLY_REDIS_URL=redis_url) == "{} 0"
+
+
 def test_what_is_not_in_the_base_install_is_refused_here() -> None:
     with pytest.raises(AssertionError, match="not in the base install"):
         in_base_install("import celery")
