@@ -179,8 +179,8 @@ def flush_life(base_id: str) -> str:
 
 
 def flush_again(base_id: str) -> str:
-    """ZSET `<partition>:<row ID>` -> ms from which the row is made dirty once more, after the server began a new life. Written by flush
-    only; empty most of the time."""
+    """ZSET `<partition>:<row ID>` -> ms from which the row is made dirty once more, since a request may land of which nobody can tell.
+    Written by flush only; empty most of the time."""
     return f"rt:{{air:{base_id}}}:again"
 
 

@@ -23,7 +23,7 @@ def main() -> int:
 
 
 def _campaign(options: argparse.Namespace, mutation: str | None) -> Campaign:
-    return run(Plan(options.seed, options.schedules, options.seconds, mutation, not options.open, options.focus))
+    return run(Plan(options.seed, options.schedules, options.seconds, mutation, options.focus))
 
 
 def _told(campaign: Campaign, options: argparse.Namespace) -> Campaign:
@@ -65,7 +65,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the first schedule; with --schedules 1 it reprints a failure")
     parser.add_argument("--seconds", type=float, default=1e9, help="for how long, at most")
     parser.add_argument("--mutate", choices=[*MUTATIONS, "all"], help="drop a rule of the design, and see whether it is noticed")
-    parser.add_argument("--open", action="store_true", help="with the faults that are known not to be survived (docs/simulation.md)")
     parser.add_argument("--focus", choices=FOCUSES, default="all", help="what goes wrong most often")
     parser.add_argument("--json", action="store_true", help="one object a line")
     return parser.parse_args()

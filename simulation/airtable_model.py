@@ -93,8 +93,7 @@ class SimulatedAirtable:
     def upsert(self, table: str, records: Sequence[Record], key_field: str, *, typecast: bool = False) -> list[str]:
         del typecast
         world, actor = theatre.world(), theatre.actor()
-        world.shelter.enter(actor)
-        if not world.quiet and world.rng.random() < world.mix.p_freeze:
+        if not world.quiet and world.rng.random() < max(world.mix.p_freeze, world.mix.p_ambush / 4):
             # Between its last look at the lease and the sending is where a freeze hurts most.
             world.faults.freeze(actor)
         world.pause()
@@ -146,17 +145,11 @@ class SimulatedAirtable:
             world.pause(0.1)
             raise AirtableUnclear("500")
         gave_up_s = world.rng.choice((0.1, self.request_s))
-        lost = world.faults.losses
-
-        def land_unseen() -> None:
-            if world.shelter.active and world.faults.losses != lost:
-                world.note("spared: Redis has lost writes, perhaps the wait of these rows")
-            else:
-                land()
-
         if world.rng.random() < 0.7:
             delay_s = world.rng.random() * (gave_up_s + world.rng.choice((0.0, _LANDS_WITHIN_S)))
-            world.later(delay_s, f"Airtable writes, unseen: {shown}", land_unseen)
+            world.later(delay_s, f"Airtable writes, unseen: {shown}", land)
         world.note(f"Airtable: no answer for {gave_up_s}s to {shown}")
         world.pause(gave_up_s)
+        if not world.quiet and world.mix.p_ambush and world.rng.random() < world.mix.p_ambush:
+            world.faults.ambush(theatre.actor())
         raise Unanswered("timeout")

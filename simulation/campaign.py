@@ -32,18 +32,17 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which schedules to play: `seed`, `seed` + 1, … `focus`: one of mix.FOCUSES; `sheltered`: see faults.Shelter."""
+    """Which schedules to play: `seed`, `seed` + 1, … `focus`: one of mix.FOCUSES."""
 
     seed: int
     schedules: int
     seconds: float = 1e9
     mutation: str | None = None
-    sheltered: bool = True
     focus: str = "all"
 
     def play(self, seed: int, *, traced: bool = False) -> Outcome:
         """One of them."""
-        return play(seed, traced=traced, sheltered=self.sheltered, focus=self.focus)
+        return play(seed, traced=traced, focus=self.focus)
 
 
 def run(plan: Plan) -> Campaign:

@@ -110,12 +110,14 @@ def _xlen(redis: RedisModel, key: str, _: Args) -> int:
 
 def _zadd(redis: RedisModel, key: str, args: Args) -> int:
     target = redis.change(key, Zset)
-    pairs = args[1:] if args[0] == b"NX" else args
+    flag = args[0] if args[0] in {b"NX", b"GT"} else b""
+    pairs = args[1:] if flag else args
     new = 0
-    for score, member in zip(pairs[::2], pairs[1::2], strict=True):
+    for text, member in zip(pairs[::2], pairs[1::2], strict=True):
+        score = float(text)
         new += member not in target
-        if member not in target or pairs is args:
-            target[member] = float(score)
+        if member not in target or not flag or (flag == b"GT" and score > target[member]):
+            target[member] = score
     return new
 
 
@@ -124,8 +126,14 @@ def _zcard(redis: RedisModel, key: str, _: Args) -> int:
 
 
 def _zrangebyscore(redis: RedisModel, key: str, args: Args) -> list[bytes]:
-    found = (redis.get(key, Zset) or Zset()).between(float(args[0]), float(args[1]))
-    return found[: int(args[4])] if len(args) > 2 else found
+    """ZRANGEBYSCORE key low high [WITHSCORES] [LIMIT 0 n]"""
+    target = redis.get(key, Zset) or Zset()
+    found = target.between(float(args[0]), float(args[1]))
+    if b"LIMIT" in args:
+        found = found[: int(args[args.index(b"LIMIT") + 2])]
+    if b"WITHSCORES" in args:
+        return [part for name in found for part in (name, b"%d" % target[name])]
+    return found
 
 
 def _zrange(redis: RedisModel, key: str, args: Args) -> list[bytes]:
@@ -171,6 +179,15 @@ def _del(redis: RedisModel, key: str, args: Args) -> int:
     return there
 
 
+def _get(redis: RedisModel, key: str, _: Args) -> bytes | None:
+    return redis.get(key, bytes)
+
+
+def _info(redis: RedisModel, section: str, _: Args) -> bytes:
+    """INFO server, INFO replication: only what tells one life from another."""
+    return b"# Server\r\nrun_id:%d\r\n" % redis.life if section == "server" else b"# Replication\r\nrole:master\r\n"
+
+
 def _pttl(redis: RedisModel, key: str, _: Args) -> int:
     if redis.get(key, object) is None:
         return -2
@@ -206,9 +223,11 @@ _VERBS: dict[str, Callable[[RedisModel, str, Args], Any]] = {
     "ZREM": _zrem,
     "SMEMBERS": _smembers,
     "SMISMEMBER": _smismember,
+    "GET": _get,
     "SET": _set,
     "DEL": _del,
     "PTTL": _pttl,
     "EXPIRE": _expire,
     "TIME": _time,
+    "INFO": _info,
 }

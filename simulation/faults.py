@@ -13,34 +13,6 @@ if TYPE_CHECKING:
 _MOST_PUBLISHERS = 4
 
 
-class Shelter:
-    """Flushers that have sent what they may not see the answer to, and have not yet told Redis so.
-
-    An open fault of the flush (docs/simulation.md): when such a flusher dies or loses Redis, or Redis loses what it was told, nobody
-    knows that these rows have to wait. Unless `active` is False they are spared that.
-    """
-
-    def __init__(self, active: bool) -> None:
-        self.active = active
-        self._inside: set[str] = set()
-
-    def enter(self, actor: Actor) -> None:
-        """It sends."""
-        if self.active:
-            self._inside.add(actor.name)
-
-    def leave(self, actor: Actor) -> None:
-        """Redis knows, or there is nothing to know."""
-        self._inside.discard(actor.name)
-
-    def holds(self, actor: Actor) -> bool:
-        """Whether it is to be spared."""
-        return actor.name in self._inside
-
-    def __bool__(self) -> bool:
-        return bool(self._inside)
-
-
 class Faults:
     """Decides at each step. `losses`: how many writes were lost. `beyond`: whether some were that the level did not promise to keep."""
 
@@ -53,9 +25,9 @@ class Faults:
         """Perhaps one fault of each kind."""
         world, mix = self._world, self._world.mix
         chance = world.rng.random
-        if mix.p_crash and chance() < mix.p_crash and not world.shelter:
+        if mix.p_crash and chance() < mix.p_crash:
             self.crash()
-        if mix.p_failover and chance() < mix.p_failover and not world.shelter:
+        if mix.p_failover and chance() < mix.p_failover:
             self.fail_over()
         if mix.p_freeze and chance() < mix.p_freeze:
             self.freeze()
@@ -98,11 +70,16 @@ class Faults:
         actor.frozen_until_s = self._world.now_s + self._world.rng.choice((0.5, 12.0, 70.0, 150.0))
         self._world.note(f"{actor.name} freezes until {actor.frozen_until_s - self._world.now_s:.0f}s later")
 
-    def kill(self) -> None:
-        """A process is killed; who supervises it starts another."""
-        actor = self._somebody()
-        if self._world.shelter.holds(actor):
-            return
+    def ambush(self, actor: Actor) -> None:
+        """Something else breaks just when a flusher was left without an answer: it dies or freezes, or Redis does."""
+        mix = self._world.mix
+        kinds = [lambda: self.kill(actor), lambda: self.freeze(actor)]
+        kinds += [self.crash] * bool(mix.p_crash) + [self.fail_over] * bool(mix.p_failover)
+        self._world.rng.choice(kinds)()
+
+    def kill(self, actor: Actor | None = None) -> None:
+        """A process (or any) is killed; who supervises it starts another."""
+        actor = actor or self._somebody()
         self._world.note(f"{actor.name} is killed")
         actor.doomed = True
         actor.wake_s = actor.frozen_until_s = 0.0

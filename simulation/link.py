@@ -59,11 +59,8 @@ class SimulatedLink(Link):
         if conn.life != world.redis.life or world.now_s < world.redis_up_s:
             self.close()
             raise StoreUnavailable("connection lost")
-        actor = theatre.actor()
-        if not world.quiet and world.mix.p_cut and world.rng.random() < world.mix.p_cut and not world.shelter.holds(actor):
+        if not world.quiet and world.mix.p_cut and world.rng.random() < world.mix.p_cut:
             self._cut(conn, commands)
-        if _notes_what_was_sent(commands[0]):
-            world.shelter.leave(actor)
         if commands[0][0] in {"WAITAOF", "WAIT"}:
             return [self._wait(conn, str(commands[0][0]), int(commands[0][-1]))]
         return self._apply(conn, commands)
@@ -122,10 +119,6 @@ class SimulatedLink(Link):
 
     def close(self) -> None:
         self._conn = None
-
-
-def _notes_what_was_sent(command: Command) -> bool:
-    return command[0] == "EVALSHA" and redis_commands.script_name(str(command[1])) in {"dirty_defer", "dirty_mark", "sent"}
 
 
 def _shown(commands: Sequence[Command]) -> str:

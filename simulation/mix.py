@@ -11,7 +11,7 @@ LEVELS = ("appended", "fsynced", "replicated")
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """`p_…`: chance at each step, or for `p_cut`, `p_refused` and the Airtable ones at each request.
+    """`p_…`: chance at each step, or for `p_cut`, `p_refused` and the Airtable ones at each request; `p_ambush`: see Faults.ambush.
 
     Without a flusher a schedule is about the log and the rows alone. `step_s`: how long a step takes at most; `tempo_s`: how long
     actors pause. `fsync_s`: how often Redis' disk keeps up; `p_replicate`: how often its replica does. `noisy_steps`: after these
@@ -43,6 +43,7 @@ class Mix:
     p_busy: float
     p_unclear: float
     p_deleted: float
+    p_ambush: float = 0.0
 
 
 def draw(rng: Random) -> Mix:
@@ -85,8 +86,23 @@ def draw(rng: Random) -> Mix:
 
 
 def flush_focus(mix: Mix) -> Mix:
-    """The same, with Airtable's answers often unseen and flushers often in trouble."""
-    return replace(mix, flushers=2, flush_pause_s=1.0, step_s=0.2, p_busy=0.0, p_unclear=0.4, p_kill=0.02, p_cut=max(mix.p_cut, 0.05))
+    """Airtable's answers are often unseen, with something else broken just then, and flushes get as far as that."""
+    return replace(
+        mix,
+        flushers=2,
+        flush_pause_s=1.0,
+        step_s=0.2,
+        tempo_s=max(mix.tempo_s, 0.2),
+        noisy_steps=4 * mix.noisy_steps,
+        p_busy=0.0,
+        p_unclear=0.4,
+        p_cut=0.02 if mix.p_cut > 0.01 else 0.01,
+        p_crash=min(mix.p_crash, 0.01),
+        p_failover=min(mix.p_failover, 0.01),
+        p_freeze=min(mix.p_freeze, 0.01),
+        p_kill=0.01,
+        p_ambush=0.4,
+    )
 
 
 FOCUSES: dict[str, Callable[[Mix], Mix]] = {"all": lambda mix: mix, "flush": flush_focus}

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-import worker.flush.writer
+from contract import keys
+from contract.link import Link
 from producers.spool.lane import Lane
 from simulation import publisher, scripts, theatre
 from simulation.patches import Patch
 from simulation.redis_model import RedisModel
-from worker.flush.drafts import Draft
-from worker.flush.writer import Writer
+from worker.flush.aftermath import Aftermath
 from worker.store import dirty
 
 Model = Callable[[RedisModel, list[str], list[bytes]], int]
@@ -76,13 +76,23 @@ def _version_uncompared() -> list[Patch]:
 
 
 def _clean_before_written() -> list[Patch]:
-    send = Writer.send
+    claim = dirty.claim
 
-    def clean_first(self: Writer, drafts: list[Draft]) -> list[str]:
-        dirty.sent(self.link, [dirty.Sent(draft.ref, draft.version, "", 0) for draft in drafts])
-        return send(self, drafts)
+    def clean_at_once(link: Link, refs: list[dirty.RowRef], wait_s: float) -> list[int]:
+        waits_ms = claim(link, refs, wait_s)
+        link.pipeline([("ZREM", keys.dirty(ref.partition), ref.row_id) for ref in refs])
+        return waits_ms
 
-    return [(worker.flush.writer.Writer, "send", clean_first)]
+    return [(dirty, "claim", clean_at_once)]
+
+
+def _sent_without_wait() -> list[Patch]:
+    claim = dirty.claim
+    return [(dirty, "claim", lambda link, refs, _: claim(link, refs, 0))]
+
+
+def _no_aftermath() -> list[Patch]:
+    return [(Aftermath, "look", lambda _: None)]
 
 
 def _script(name: str, model: Model) -> Patch:
@@ -97,5 +107,7 @@ MUTATIONS: dict[str, Callable[[], list[Patch]]] = {
     "batch-overtakes": _batch_overtakes,
     "version-uncompared": _version_uncompared,
     "clean-before-written": _clean_before_written,
+    "sent-without-wait": _sent_without_wait,
+    "no-aftermath": _no_aftermath,
 }
 """Name -> the patches that make it."""

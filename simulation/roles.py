@@ -44,10 +44,12 @@ class Cast:
         runs = _RUNS[world.mix.partitions]
         self._rows = [(keys.partition_of(run, world.mix.partitions), f"{run}-{client}") for run in runs for client in _CLIENTS]
         self._start()
-        world.at_rest = self.at_rest
+        world.idle, world.at_rest = self.idle, self.at_rest
 
     def _start(self) -> None:
         mix = self._world.mix
+        # Noted long ago, as the layout: a Redis that loses even its first flush is not the matter here.
+        self._world.redis.keys[keys.flush_life(BASE_ID)] = b"run_id:%d" % self._world.redis.life
         for _ in range(mix.publishers):
             self.publisher(mix.events // mix.publishers)
         for number in range(mix.workers):
@@ -105,7 +107,6 @@ class Cast:
                 world.note(f"put off: {error}")
             link.close()
             actor.busy = False
-            world.shelter.leave(actor)
             world.rest(world.mix.flush_pause_s)
 
     def _sweep(self, actor: Actor, _: int) -> None:
@@ -124,6 +125,10 @@ class Cast:
             world.rest(world.mix.tempo_s * 5)
 
     def at_rest(self) -> bool:
+        """It is idle, and no row is still to be written once more."""
+        return self.idle() and not self._world.redis.get(keys.flush_again(BASE_ID), Zset)
+
+    def idle(self) -> bool:
         """All is delivered, folded and flushed, nobody is in the midst of anything, and nothing is on its way."""
         world = self._world
         if world.awaited or any(actor.busy or actor.doomed for actor in world.actors if actor.alive):

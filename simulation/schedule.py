@@ -25,10 +25,10 @@ class Outcome:
     trace: tuple[str, ...] = ()
 
 
-def play(seed: int, *, traced: bool = False, sheltered: bool = True, focus: str = "all") -> Outcome:
+def play(seed: int, *, traced: bool = False, focus: str = "all") -> Outcome:
     """Play one schedule, the same each time. Call it within patches.patched(STANDING)."""
     rng = Random(seed)  # noqa: S311  # repeatable on purpose
-    world = World(rng, FOCUSES[focus](draw(rng)), traced=traced, sheltered=sheltered)
+    world = World(rng, FOCUSES[focus](draw(rng)), traced=traced)
     theatre.enter(world)
     began_s = world.now_s
     Cast(world)

@@ -101,7 +101,7 @@ def sent(redis: RedisModel, keys: Keys, args: Args) -> int:
     row: Hash = redis.change(keys[0], new_hash)
     if record:
         row[b"record"], row[b"sent_v"], row[b"sent_ms"] = record, version, b"%d" % redis.now_ms()
-    if row.get(b"v", b"") != version:
+    if row.get(b"v", b"") != version or (redis.get(keys[1], Zset) or Zset()).get(row_id, 0.0) != 0.0:
         return 0
     redis.change(keys[1], Zset).pop(row_id, None)
     for key in (keys[0], *keys[2:]):
@@ -110,10 +110,19 @@ def sent(redis: RedisModel, keys: Keys, args: Args) -> int:
     return 1
 
 
-def dirty_defer(redis: RedisModel, keys: Keys, args: Args) -> int:
+def dirty_claim(redis: RedisModel, keys: Keys, args: Args) -> int:
+    if (redis.get(keys[0], Zset) or Zset()).get(args[0], 0.0) > redis.now_ms():
+        return 0
     wait_until = redis.now_ms() + int(args[1])
     redis.change(keys[0], Zset)[args[0]] = float(wait_until)
     return wait_until
+
+
+def dirty_defer(redis: RedisModel, keys: Keys, args: Args) -> int:
+    marks = redis.change(keys[0], Zset)
+    stands, wait_until = marks.get(args[0], 0.0), float(redis.now_ms() + int(args[1]))
+    marks[args[0]] = wait_until if stands == float(args[2]) else max(wait_until, stands + 1)
+    return int(marks[args[0]])
 
 
 def dirty_release(redis: RedisModel, keys: Keys, args: Args) -> int:
@@ -123,17 +132,11 @@ def dirty_release(redis: RedisModel, keys: Keys, args: Args) -> int:
     return 1
 
 
-def dirty_lift(redis: RedisModel, keys: Keys, args: Args) -> int:
-    if (redis.get(keys[0], Zset) or Zset()).get(args[0], 0.0) == 0.0:
-        return 0
-    redis.change(keys[0], Zset)[args[0]] = 0.0
-    return 1
-
-
 def dirty_mark(redis: RedisModel, keys: Keys, args: Args) -> int:
     if not redis.persist(keys[0]) and redis.get(keys[0], dict) is None:
         return 0
-    redis.change(keys[1], Zset).setdefault(args[0], 0.0)
+    marks = redis.change(keys[1], Zset)
+    marks[args[0]] = marks.get(args[0], 0.0) + 1
     return 1
 
 
@@ -245,9 +248,9 @@ MODELS: dict[str, Callable[[RedisModel, Keys, Args], int]] = {
     for model in (
         commit,
         sent,
+        dirty_claim,
         dirty_defer,
         dirty_release,
-        dirty_lift,
         dirty_mark,
         lease_take,
         lease_renew,

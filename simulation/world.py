@@ -11,7 +11,7 @@ from random import Random
 from contract import keys
 from simulation.actors import Actor
 from simulation.airtable_model import AirtableModel
-from simulation.faults import Faults, Shelter
+from simulation.faults import Faults
 from simulation.ledger import Ledger
 from simulation.mix import Mix
 from simulation.redis_model import RedisModel
@@ -26,8 +26,7 @@ MOST_STEPS = 6_000
 class World:
     """`violation`: what was wrong first, None as long as nothing was. `trace`: what happened, if `traced`."""
 
-    def __init__(self, rng: Random, mix: Mix, *, traced: bool = False, sheltered: bool = True) -> None:
-        """`sheltered`: without the faults of faults.Shelter."""
+    def __init__(self, rng: Random, mix: Mix, *, traced: bool = False) -> None:
         self.rng = rng
         self.mix = mix
         self.traced = traced
@@ -48,8 +47,10 @@ class World:
         self.actors: list[Actor] = []
         self.current: Actor | None = None
         self.faults = Faults(self)
-        self.shelter = Shelter(sheltered)
+        self.idle: Callable[[], bool] = lambda: True
+        """Whether there is nothing to do now."""
         self.at_rest: Callable[[], bool] = lambda: True
+        """Whether there is nothing to do ever again."""
         self._later: list[tuple[float, int, str, Callable[[], None]]] = []
         self._laters = 0
         self._fsync_s = START_S + 1
@@ -87,7 +88,9 @@ class World:
 
     def rest(self, span_s: float) -> None:
         """The actor in hand has nothing to do: it pauses for up to `span_s`, and longer when all that is left is to wait."""
-        self.pause((max(span_s, 5.0) if self.quiet else span_s) * self.rng.random())
+        if self.quiet:
+            span_s = max(span_s, 60.0 if self.idle() else 5.0)
+        self.pause(span_s * self.rng.random())
 
     def later(self, delay_s: float, text: str, what: Callable[[], None]) -> None:
         """Something that happens by itself, such as the arrival of a message."""

@@ -52,8 +52,8 @@ def arguments(name: str, rng: Random) -> tuple[list[str], list[Any]]:
     calls: dict[str, tuple[list[str], list[Any]]] = {
         "commit": commit(rng),
         "sent": (["rt:{c}:row0", "rt:{c}:dirty", "rt:{c}:clients"], ["row0", rng.randrange(9), rng.choice(["", "rec1"]), 0]),
-        "dirty_defer": (["rt:{c}:dirty"], [row, FAR_MS]),
-        "dirty_lift": (["rt:{c}:dirty"], [row]),
+        "dirty_defer": (["rt:{c}:dirty"], [row, FAR_MS, rng.choice([0, 7])]),
+        "dirty_claim": (["rt:{c}:dirty"], [row, FAR_MS]),
         "dirty_release": (["rt:{c}:dirty"], [row, rng.choice([0, 7])]),
         "dirty_mark": ([f"rt:{{c}}:{row}", "rt:{c}:dirty"], [row]),
         "lease_take": ([KEY[0]], [token, FAR_MS]),

@@ -16,6 +16,7 @@ from contract.link import Link
 from contract.registry import Registry
 from contract.settings import Settings
 from worker.flush.admission import Admission, NotNow
+from worker.flush.aftermath import Aftermath
 from worker.flush.airtable import Airtable
 from worker.flush.calls import Calls, LeaseLost
 from worker.flush.drafts import Drafter
@@ -74,6 +75,7 @@ class _Flush:
         recheck_s = pace.recheck_s if settings.airtable_calls_per_month is None else pace.recheck_paid_s
         self._letters = Letters(link, settings, self._tally, recheck_s)
         self._drafter = Drafter(link, settings, registry)
+        self._aftermath = Aftermath(link, base_id, settings.partitions, airtable.request_s + pace.quarantine_s)
         self._admission = Admission(settings, link, self._tally, airtable.request_s, pace)
         self._standstill = Standstill(settings, link, self._tally, pace)
         self._calls = Calls(self._admission, turn, self._tally, self._lease)
@@ -87,6 +89,7 @@ class _Flush:
             letters=self._letters,
             tally=self._tally,
             quarantine_s=pace.quarantine_s,
+            stop=turn.to_stop,
         )
         self._mender = Mender(writer)
         self._unclear_in_a_row = 0
@@ -98,6 +101,7 @@ class _Flush:
             ending = "refused"
         elif self._lease.take():
             try:
+                self._aftermath.look()
                 self._letters.load()
                 ending = self._write_all()
                 self._admission.budget.tell(self._tally)
@@ -128,7 +132,10 @@ class _Flush:
         """Write a few requests' worth of the most urgent rows. None when there may be more to do."""
         self._turn.check()
         account = self._admission.budget.account()
-        refs = dirty.due(self._link, self._partitions)
+        self._aftermath.mark_due()
+        due = dirty.due(self._link, self._partitions)
+        self._aftermath.doubt([row.ref for row in due if row.in_doubt])
+        refs = [row.ref for row in due]
         heads = dirty.fields(self._link, refs, "state", "record", "sent_ms")
         rows = [row for row in map(waiting, refs, heads) if row.table not in self._standstill.held]
         planned = batches(ordered(rows, by_share=account is not None), ROUND_CALLS, Credit.of(account))
@@ -153,6 +160,7 @@ class _Flush:
         drafts, unreadable = self._drafter.read(batch.refs)
         for row in unreadable:
             self._letters.unreadable(row)
+            dirty.release(self._link, [row.ref], dirty.claim(self._link, [row.ref], 0))
             dirty.sent(self._link, [dirty.Sent(row.ref, row.version, "", 0)])
         for table in ("job", "client"):
             if group := [draft for draft in drafts if draft.table == table]:

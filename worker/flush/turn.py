@@ -22,10 +22,14 @@ class Turn:
         self.stopped = False
         """True once `stop` said so; False when it was the deadline, or neither."""
 
+    def to_stop(self) -> bool:
+        """Whether it was told to stop, be its time up or not."""
+        self.stopped = self.stopped or self._stop()
+        return self.stopped
+
     def check(self) -> None:
         """Raises TurnOver when it is over."""
-        self.stopped = self.stopped or self._stop()
-        if self.stopped or time.monotonic() >= self._ends_s:
+        if self.to_stop() or time.monotonic() >= self._ends_s:
             raise TurnOver
 
     def pause(self, wait_s: float, needed_s: float | None = None) -> None:

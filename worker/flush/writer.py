@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
-from contract.errors import AirtableBusy, AirtableRejected, StoreUnavailable
 from contract.link import Link
 from worker.flush.airtable import Airtable, Record
-from worker.flush.calls import Calls, LeaseLost
+from worker.flush.calls import Calls
 from worker.flush.columns import KEY
 from worker.flush.drafts import Draft, Table
 from worker.flush.letters import Letters
 from worker.flush.naming import Naming, TableNaming
+from worker.flush.passage import Passage
 from worker.flush.tally import Tally
 from worker.store import dirty
 from worker.store.lease import Lease
-
-_ANSWERED = (AirtableBusy, AirtableRejected)
-"""After these nothing of ours is on its way to Airtable: it was not sent, or its answer was seen."""
 
 _log = structlog.get_logger("runtally.flush")
 
@@ -29,7 +26,7 @@ _log = structlog.get_logger("runtally.flush")
 class Writer:
     """Sends drafts and notes what became of them. Holds no rows between calls.
 
-    `quarantine_s`: how long a request may take to land whose answer nobody saw.
+    `quarantine_s`: how long a request may take to land whose answer nobody saw. `stop`: whether this process is to end.
     A crash at any point leaves the rows dirty: they are written again, with absolute values.
     """
 
@@ -41,67 +38,40 @@ class Writer:
     letters: Letters
     tally: Tally
     quarantine_s: float
+    stop: Callable[[], bool]
 
     def naming(self, table: Table) -> TableNaming:
         """The names of a table and of its columns in the base."""
         return self.names.job if table == "job" else self.names.client
 
     def send(self, drafts: list[Draft]) -> list[str]:
-        """One request with up to 10 drafts of one table, all or none; their record IDs.
+        """One request with up to 10 drafts of one table, all or none; their record IDs, while the lease is still ours.
 
-        Raises AirtableRejected, AirtableBusy, TurnOver, LeaseLost; nothing was applied. Raises AirtableUnclear, or whatever
-        interrupted the request, after which nobody sends these rows again until the request can no longer land.
+        Raises AirtableRejected, AirtableBusy, TurnOver; nothing was applied. Raises AirtableUnclear, LeaseLost, StoreUnavailable,
+        StoreRefused, or whatever interrupted the request: where it may have been applied, or may yet be, Redis knows by then that the rows
+        are to be written once more, when it can no longer land. That may take as long as Redis is away.
         """
         table = self.naming(drafts[0].table)
         records = [Record(draft.record_id, table.fields(self.present(draft))) for draft in drafts]
         typecast = any(draft.typecast for draft in drafts)
         refs = [draft.ref for draft in drafts]
-        under_way = False
-        waits_ms: list[int] = []
-
-        def request() -> list[str]:
-            nonlocal under_way, waits_ms
-            # The wait begins before the request: whatever ends this process now, nobody writes these rows until it can no longer land.
-            waits_ms = dirty.defer(self.link, refs, self.airtable.request_s + self.quarantine_s)
-            if self.lease.remaining_s() <= self.airtable.request_s:
-                raise LeaseLost
-            under_way = True
-            try:
-                return self.airtable.upsert(table.table, records, table.of(KEY), typecast=typecast)
-            except _ANSWERED:
-                under_way = False
-                raise
-
+        passage = Passage(self.link, self.lease, self.stop, refs, request_s=self.airtable.request_s, lands_s=self.quarantine_s)
         try:
-            record_ids = self.calls.write(request)
+            record_ids = self.calls.write(
+                lambda: passage.send(lambda: self.airtable.upsert(table.table, records, table.of(KEY), typecast=typecast))
+            )
+            passage.end()
         except BaseException as error:
-            if under_way:
-                self.quarantine(drafts, error)
-            elif waits_ms:
-                # Where Redis is away the wait ends by itself.
-                with suppress(StoreUnavailable):
-                    dirty.release(self.link, refs, waits_ms)
+            passage.broken(error)
             raise
-        dirty.release(self.link, refs, waits_ms)
         return record_ids
 
     def present(self, draft: Draft) -> dict[str, object]:
         """A draft's fields without those that the base lacks."""
         return {column: value for column, value in draft.fields.items() if (draft.table, column) not in self.letters.absent}
 
-    def quarantine(self, drafts: list[Draft], error: BaseException) -> None:
-        """Let nobody send these rows until a request of unknown outcome can no longer land; then they are written once more."""
-        _log.warning("outcome unknown", rows=[draft.ref.row_id for draft in drafts], wait_s=self.quarantine_s, error=str(error))
-        # Said once more, from now on, and on a new connection if need be: a server that failed over may have lost the first time.
-        with suppress(StoreUnavailable):
-            self.link.open()
-            dirty.defer(self.link, [draft.ref for draft in drafts], self.quarantine_s)
-
     def written(self, drafts: list[Draft], record_ids: list[str]) -> None:
-        """Note that these drafts are in Airtable. Raises LeaseLost, with the rows dirty again, when somebody else may have written them."""
-        if not self.lease.covers(0):
-            dirty.mark(self.link, [draft.ref for draft in drafts])
-            raise LeaseLost
+        """Note that these drafts are in Airtable, as `send` has said."""
         for draft, record_id in zip(drafts, record_ids, strict=True):
             if record_id != draft.known_id:
                 self._moved(draft)

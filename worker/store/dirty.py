@@ -1,7 +1,9 @@
 """Dirty rows: which rows Airtable does not have in their current version, and from when they may be written.
 
-The marks are added by commit and removed here, by version. No function keeps state; all raise StoreUnavailable (what was asked
-may have been done: asking again is safe) and StoreRefused.
+The marks are added by commit and removed here, by version. Whoever writes a row claims it first and releases it when the answer was
+seen: the mark is 0 then, and `sent` takes away no other. So a word that anybody has in between (`defer`, `mark`) is never lost.
+
+No function keeps state; all raise StoreUnavailable (what was asked may have been done: asking again is safe) and StoreRefused.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from contract.link import Command, Link
 from worker.store.scripts import Argument, Script
 
 _SENT = Script("sent")
+_CLAIM = Script("dirty_claim")
 _DEFER = Script("dirty_defer")
 _RELEASE = Script("dirty_release")
 _MARK = Script("dirty_mark")
@@ -23,6 +26,10 @@ _Call = tuple[Sequence[str], Sequence[Argument]]
 
 _CHUNK = 500
 """Commands a pipeline: small enough for the server to serve others in between, large enough for the round trip not to count."""
+
+
+_MOST_WORDS = 1_000_000_000
+"""A mark up to this counts words; one beyond it is a moment."""
 
 
 class RowRef(NamedTuple):
@@ -43,13 +50,24 @@ class Sent(NamedTuple):
     is_job: bool = False
 
 
-def due(link: Link, partitions: int, limit: int = 10_000) -> list[RowRef]:
+class Due(NamedTuple):
+    """A row that may be written now. `in_doubt`: it was claimed or deferred, and nobody has said since what became of its request."""
+
+    ref: RowRef
+    in_doubt: bool
+
+
+def due(link: Link, partitions: int, limit: int = 10_000) -> list[Due]:
     """The rows that may be written now, oldest run first, at most `limit` of each partition."""
     seconds, micros = link.call("TIME")
     now_ms = int(seconds) * 1000 + int(micros) // 1000
-    commands: list[Command] = [["ZRANGEBYSCORE", keys.dirty(p), "-inf", now_ms, "LIMIT", 0, limit] for p in range(partitions)]
+    commands: list[Command] = [["ZRANGEBYSCORE", keys.dirty(p), "-inf", now_ms, "WITHSCORES", "LIMIT", 0, limit] for p in range(partitions)]
     found = _all(link, commands)
-    return [RowRef(p, row_id.decode()) for p, row_ids in enumerate(found) for row_id in row_ids]
+    return [
+        Due(RowRef(p, row_id.decode()), float(mark) > _MOST_WORDS)
+        for p, row_ids in enumerate(found)
+        for row_id, mark in zip(row_ids[::2], row_ids[1::2], strict=True)
+    ]
 
 
 def count(link: Link, partitions: int) -> int:
@@ -69,7 +87,8 @@ def hashes(link: Link, refs: Sequence[RowRef]) -> list[dict[bytes, bytes]]:
 
 
 def sent(link: Link, rows: Sequence[Sent]) -> int:
-    """Note what was written; how many of the rows are clean now. One that changed since it was read stays dirty."""
+    """Note what was written; how many of the rows are clean now. One that changed since it was read stays dirty, and so does one about
+    which somebody had a word since it was released."""
     calls = [_sent_call(row) for row in rows]
     results = _SENT.run_many(link, calls)
     return sum(result == 1 for result in _unrefused(results))
@@ -83,23 +102,32 @@ def _sent_call(row: Sent) -> _Call:
     return names, [row_id, row.version, row.record_id, row.keep_s]
 
 
-def defer(link: Link, refs: Sequence[RowRef], wait_s: float) -> list[int]:
-    """Keep rows dirty and let nobody write them for `wait_s`; for each, the ms from which it may be written.
+def claim(link: Link, refs: Sequence[RowRef], wait_s: float) -> list[int]:
+    """Let nobody else write rows for `wait_s`; for each the ms from which it may be written, 0 for one that waits for another's request.
 
     Commit adds its mark only where there is none, so the wait stands.
     """
     calls: list[_Call] = [([keys.dirty(ref.partition)], [ref.row_id, int(wait_s * 1000)]) for ref in refs]
-    return [int(wait_ms) for wait_ms in _unrefused(_DEFER.run_many(link, calls))]
+    return [int(wait_ms) for wait_ms in _unrefused(_CLAIM.run_many(link, calls))]
+
+
+def defer(link: Link, refs: Sequence[RowRef], waits_ms: Sequence[int], wait_s: float) -> None:
+    """Make rows dirty and let nobody write them for `wait_s`, instead of the waits that `claim` has set. Another's longer one stands."""
+    wait_ms = int(wait_s * 1000)
+    calls: list[_Call] = [
+        ([keys.dirty(ref.partition)], [ref.row_id, wait_ms, claimed_ms]) for ref, claimed_ms in zip(refs, waits_ms, strict=True)
+    ]
+    _unrefused(_DEFER.run_many(link, calls))
 
 
 def release(link: Link, refs: Sequence[RowRef], waits_ms: Sequence[int]) -> None:
-    """End the waits that `defer` has set, where they still stand: nothing is under way for these rows."""
+    """End the waits that `claim` has set, where they still stand: nothing is under way for these rows."""
     calls: list[_Call] = [([keys.dirty(ref.partition)], [ref.row_id, wait_ms]) for ref, wait_ms in zip(refs, waits_ms, strict=True)]
     _unrefused(_RELEASE.run_many(link, calls))
 
 
 def mark(link: Link, refs: Sequence[RowRef]) -> None:
-    """Make rows dirty again that may have been cleaned; a wait that one is under stands. Rows that are gone stay gone."""
+    """Make rows dirty that may be clean, or are just being written; a wait that one is under stands. Rows that are gone stay gone."""
     for start in range(0, len(refs), _CHUNK):
         chunk = refs[start : start + _CHUNK]
         calls: list[_Call] = [([keys.row(ref.partition, ref.row_id), keys.dirty(ref.partition)], [ref.row_id]) for ref in chunk]

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- dirty_mark: make a row dirty that may have been cleaned, and keep it until it is clean again.
+-- dirty_mark: make a row dirty that may have been cleaned, or is just being written, and keep it until it is clean again.
 -- KEYS[1] HASH row.  KEYS[2] ZSET dirty.
 -- ARGV[1] row ID.
 -- Returns 1 when the row is dirty now, 0 when there is no such row (nothing is written). A wait it is under stands.
@@ -7,5 +7,6 @@
 if redis.call('PERSIST', KEYS[1]) == 0 and redis.call('EXISTS', KEYS[1]) == 0 then
   return 0
 end
-redis.call('ZADD', KEYS[2], 'NX', 0, ARGV[1])
+-- One ms more, so that whoever has claimed the row does not release or clean it.
+redis.call('ZINCRBY', KEYS[2], 1, ARGV[1])
 return 1

@@ -3,8 +3,8 @@
 -- KEYS[1] HASH row.  KEYS[2] ZSET dirty.  KEYS[3] SET clients of the job, for job rows only.
 -- ARGV[1] row ID; ARGV[2] version written; ARGV[3] Airtable record ID, '' when it was not written (refused);
 -- ARGV[4] s to keep the row from now on when it is clean, 0 for as long as it runs.
--- Returns 1 when the row is clean, 0 when it changed meanwhile and stays dirty, -1 when there is no such row (its mark is
--- taken away).  O(log dirty).  Safe to retry.
+-- Returns 1 when the row is clean, 0 when it changed meanwhile, or somebody had a word about it, and stays dirty, -1 when there is
+-- no such row (its mark is taken away).  O(log dirty).  Safe to retry.
 if redis.call('EXISTS', KEYS[1]) == 0 then
   redis.call('ZREM', KEYS[2], ARGV[1])
   return -1
@@ -14,7 +14,9 @@ if ARGV[3] ~= '' then
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   redis.call('HSET', KEYS[1], 'record', ARGV[3], 'sent_v', ARGV[2], 'sent_ms', now)
 end
-if (redis.call('HGET', KEYS[1], 'v') or '') ~= ARGV[2] then
+local mark = redis.call('ZSCORE', KEYS[2], ARGV[1])
+-- A mark that is not 0 is a wait for somebody else's request, or a word that this writing may not have heeded.
+if (redis.call('HGET', KEYS[1], 'v') or '') ~= ARGV[2] or (mark and tonumber(mark) ~= 0) then
   return 0
 end
 redis.call('ZREM', KEYS[2], ARGV[1])
