@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from contract.webhook_secrets import texts_of
+
 if TYPE_CHECKING:
     from contract.settings import Settings
 
@@ -50,7 +52,7 @@ def redactor(settings: Settings, *more: str) -> Redact:
     urls = [url.get_secret_value() for url in (settings.redis_url, settings.broker_url) if url is not None]
     passwords = [password for url in urls if (password := urlsplit(url).password)]
     token = [] if settings.airtable_token is None else [settings.airtable_token.get_secret_value()]
-    return Redact((*token, *urls, *passwords, *more))
+    return Redact((*token, *urls, *passwords, *texts_of(settings.webhook_secrets), *more))
 
 
 def _scope(_: WrappedLogger, __: str, line: EventDict) -> EventDict:

@@ -9,10 +9,11 @@ import os
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contract.errors import SettingsInvalid
+from contract.webhook_secrets import WebhookSecrets, check_secrets
 
 _PREFIX = "RUNTALLY_"
 
@@ -54,6 +55,15 @@ class Settings(BaseSettings):
     gateway_batch_events: int = Field(1_000, ge=1, le=10_000, description="Most events in one request to the gateway.")
     gateway_requests_per_s: float = Field(200.0, gt=0, description="Requests a second the gateway takes from one token, in each process.")
 
+    webhook_secrets: WebhookSecrets = Field(
+        default_factory=dict,
+        description='Secrets of webhook senders, JSON: client ID, or "*" for every client -> list of secrets. None when unset: closed.',
+    )
+    webhook_run: Literal["day", "hour"] = Field("day", description="How long one run gathers the leads, or profiles, of webhooks (UTC).")
+    handlers: str | None = Field(None, pattern=r"^\w+(\.\w+)*$", description="Module with your functions for leads and profiles.")
+
+    lineage_file: Path | None = Field(None, description="TOML that says what of OpenLineage's events becomes metrics.")
+
     stale_after_s: float = Field(1_800.0, gt=0, description="A run without an event for so long is closed as Failed.")
     verify_interval_s: float = Field(3_600.0, ge=0, description="Pause between the checks that beat asks for; 0 for none.")
     verify_airtable: bool = Field(False, description="Beat's checks read all of Airtable as well: a call for every 100 records.")
@@ -68,6 +78,12 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Log lines: JSON, readable, or by whether stderr is a terminal."
     )
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _usable(cls, secrets: WebhookSecrets) -> WebhookSecrets:
+        check_secrets(secrets)
+        return secrets
 
     @property
     def broker(self) -> str:
@@ -86,3 +102,6 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         faults = "; ".join(f"{_PREFIX}{'.'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}" for fault in error.errors())
         raise SettingsInvalid(faults) from None
+    except SettingsError as error:
+        # Its cause quotes the value, which may be a secret.
+        raise SettingsInvalid(f"{error}: it is not JSON of the form that is asked for") from None

@@ -15,21 +15,27 @@ from starlette.responses import Response
 from contract.version import __version__
 from producers.gateway.context import Gateway
 from producers.gateway.events import route as events
+from producers.gateway.handlers import load_handlers
 from producers.gateway.jobs import route as job_routes
 from producers.gateway.openapi import describe
 from producers.gateway.problem import Problem
+from producers.gateway.webhooks import route as webhooks
+from producers.gateway.webhooks.apify import route as apify
 
 if TYPE_CHECKING:
     from contract.settings import Settings
     from producers.gateway.jobs.reading import JobReader
 
-ROUTERS = (events.router, job_routes.router)
+ROUTERS = (events.router, job_routes.router, webhooks.router, apify.router)
 _CODES = {404: "no-such-path", 405: "method-not-allowed"}
 _log: Any = structlog.get_logger("runtally.gateway")
 
 
 def create_gateway(settings: Settings, jobs: JobReader) -> FastAPI:
-    """The application. Connects to Redis with the first request, so it starts, and says what is wrong, without one."""
+    """The application. Connects to Redis with the first request, so it starts, and says what is wrong, without one.
+
+    Raises SettingsInvalid for handlers that cannot be imported."""
+    load_handlers(settings.handlers)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -18,6 +18,7 @@ from producers.gateway.jobs.keeping import LockKeeper
 from producers.gateway.named_runs import NamedRuns
 from producers.gateway.problem import Problem
 from producers.gateway.store import Store
+from producers.gateway.webhooks.hooks import Webhooks
 
 if TYPE_CHECKING:
     from contract.settings import Settings
@@ -40,6 +41,7 @@ class Gateway:
         self.locks = LockKeeper(self.store, settings)
         self.bodies = BodyReader(settings.gateway_body_bytes)
         self.guard = Guard(self.store, settings.gateway_requests_per_s)
+        self.webhooks = Webhooks(self.store, settings)
 
     def start(self) -> None:
         """Begin to take events. To be called in the event loop."""
@@ -47,6 +49,7 @@ class Gateway:
 
     async def close(self) -> None:
         """Append what waits, then end."""
+        await self.webhooks.close()
         await self.intake.close()
         await self.locks.close()
         await self.store.close()
