@@ -66,13 +66,13 @@ class Block(Generic[P]):
         return at_once(self._enter(Now()))
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
-        return at_once(self._exit(Now(), error))
+        return at_once(self._exit(error))
 
     async def __aenter__(self) -> P:
         return await self._enter(InLoop())
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
-        return await self._exit(InLoop(), error)
+        return await self._exit(error)
 
     def __call__(self, function: F) -> F:
         """The function, each call of it a block. Where it works on one lead or post, what it returns is the score: None, False: none."""
@@ -119,20 +119,19 @@ class Block(Generic[P]):
             else:
                 self._joins = True
                 job, run = await calling.aside(_joined, terms.run_id, terms.client)
+                await stack.enter_async_context(calling.block(run))
             self._run, self._piece = run, self._make(run)
             stack.enter_context(working_on(job, run))
             self._token = _current.set(self._piece)
             self._open = stack.pop_all()
         return self._piece
 
-    async def _exit(self, calling: Calling, error: BaseException | None) -> bool:
+    async def _exit(self, error: BaseException | None) -> bool:
         _current.reset(self._token)
         if error is not None:
             self._piece.fail(error)
         said = self._piece.told()
-        if said and self._joins:
-            await calling.aside(self._run.tell, said)
-        elif said:
+        if said:
             self._run.tell(dict(said))
         skipped = isinstance(error, Skip)
         passed = None if skipped else error
@@ -142,9 +141,19 @@ class Block(Generic[P]):
         return skipped
 
 
+class _Joined(ClientRun):
+    """Somebody else's client run: entering and leaving tell nothing."""
+
+    def __enter__(self) -> _Joined:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        pass
+
+
 def _joined(run_id: str, client_id: str | None) -> tuple[Job, ClientRun]:
     own = publisher()
-    run = ClientRun(own, own.subject(run_id, client_id), None)
+    run = _Joined(own, own.subject(run_id, client_id), None)
     named = run_ids.require(run.run_id)
     if named.client is None:
         raise RunIdInvalid(f"counts belong to a client: {run_id} names none, and no client_id is given")

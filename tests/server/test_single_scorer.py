@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -17,6 +18,7 @@ from contract.status import Status
 from producers import default, post_harvester, post_scorer, single_scorer
 from producers.publisher import Publisher
 from producers.single_scorer import Skip
+from tests.conftest import SettingsMaker
 from tests.server.counted_runs import only_run, runs
 from worker.rows import ClientRow, text
 
@@ -301,6 +303,36 @@ def test_what_a_harvest_cost_is_told_before_it_fails(settings: Settings, publish
     client = counted(settings)
     assert (client.metrics["Errors"], client.status) == (1, Status.RUNNING), "the run it belongs to goes on"
     assert [job.run for job, _ in runs(settings)] == [RUN]
+
+
+def test_durable_counts_of_a_coroutine_wait_for_the_disk_in_a_thread(
+    make_settings: SettingsMaker, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(redis_url=redis_url, durable=True)
+    publisher = Publisher(settings)
+    default.use(publisher)
+    threads: set[int] = set()
+    put = Publisher.put
+
+    def noted(own: Publisher, *rest: Any) -> bool:
+        threads.add(threading.get_ident())
+        return put(own, *rest)
+
+    monkeypatch.setattr(Publisher, "put", noted)
+
+    async def work() -> None:
+        async with post_harvester.harvest(run_id=RUN, client_id="a") as harvest:
+            for _ in range(5):
+                harvest.harvested(2)
+        async with single_scorer.lead(run_id=RUN, client_id="a") as lead:
+            lead.scored()
+
+    asyncio.run(work())
+    assert threads
+    assert threading.get_ident() not in threads
+    metrics = counted(settings).metrics
+    assert (metrics["Total Posts Harvested"], metrics["Profiles Successfully Scored"]) == (10, 1)
+    assert publisher.close() == 0
 
 
 def test_pieces_of_another_kind_are_not_mixed_up(settings: Settings) -> None:
