@@ -78,7 +78,9 @@ def _data(letter: DeadLetter, content: str) -> dict[str, Any]:
             raise LetterInvalid('it must be a JSON object such as {"status": "Completed"}')
         return told
     if letter.kind == "row":
-        raise LetterInvalid("a row that could not be read: `runtally verify --repair` makes it anew from the log, while that has all of it")
+        raise LetterInvalid(
+            "a row cannot be sent as an event: `runtally verify --repair` makes it anew from the log, while that has all of it"
+        )
     part = letter.origin.get("part", "metrics")
     if letter.kind != "value" or part not in _PARTS:
         raise LetterInvalid(f"a {letter.kind} of {part!r:.50} cannot be sent as an event")
