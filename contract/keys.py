@@ -218,8 +218,8 @@ def started(row_id: str) -> str:
 
 
 def lineage(row_id: str) -> str:
-    """HASH of a job that OpenLineage told of: `own` if it counted for itself, `end/<event type>` -> event time of how it ended. Written by the
-    gateway; expires `retention_s` after its last event of these kinds."""
+    """HASH of a job that OpenLineage told of: `own` if it counted for itself, `end/<event type>` -> event time of how it ended.
+    Written by the gateway; expires `retention_s` after its last event of these kinds."""
     return f"rt:lineage:{quote(row_id, safe='')}"
 
 

@@ -15,6 +15,7 @@ from producers.gateway.access.guard import Guard
 from producers.gateway.body import BodyReader
 from producers.gateway.intake import INTAKE_FULL, LOG_FULL, Entry, Intake
 from producers.gateway.jobs.keeping import LockKeeper
+from producers.gateway.lineage.state import Lineage
 from producers.gateway.named_runs import NamedRuns
 from producers.gateway.problem import Problem
 from producers.gateway.store import Store
@@ -39,6 +40,7 @@ class Gateway:
         self.named_runs = NamedRuns(self.store, settings)
         self.intake = Intake(settings)
         self.locks = LockKeeper(self.store, settings)
+        self.lineage = Lineage(settings)
         self.bodies = BodyReader(settings.gateway_body_bytes)
         self.guard = Guard(self.store, settings.gateway_requests_per_s)
         self.webhooks = Webhooks(self.store, settings)

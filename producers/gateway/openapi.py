@@ -13,6 +13,7 @@ from contract.events import EventType
 from producers.gateway.described import ref
 from producers.gateway.events.checking import TYPES
 from producers.gateway.jobs import schemas as jobs
+from producers.gateway.lineage.schemas import LINEAGE_SCHEMAS
 from producers.gateway.webhooks.described import WEBHOOK_SCHEMAS, WEBHOOK_SCHEMES
 
 _TEXT = {"type": "string"}
@@ -47,7 +48,7 @@ def describe(app: FastAPI) -> None:
             found = get_openapi(title=app.title, version=app.version, description=_DESCRIPTION, routes=app.routes)
             components = found.setdefault("components", {})
             schemas = components.setdefault("schemas", {})
-            schemas |= _events() | _OWN | jobs.ANSWERED | _asked() | WEBHOOK_SCHEMAS
+            schemas |= _events() | _OWN | jobs.ANSWERED | _asked() | LINEAGE_SCHEMAS | WEBHOOK_SCHEMAS
             components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}} | WEBHOOK_SCHEMES
             app.openapi_schema = found
         return app.openapi_schema

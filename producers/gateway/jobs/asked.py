@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -11,8 +10,8 @@ from starlette.requests import Request
 
 from contract.shown import shown
 from producers.gateway.context import Gateway
+from producers.gateway.members import converted, json_value
 from producers.gateway.problem import Problem
-from producers.gateway.strict_json import JsonRefused, strict_json
 
 _Text = Annotated[str, Meta(max_length=10_000)]
 _Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -62,8 +61,6 @@ class ClientMetrics(msgspec.Struct):
 
 
 Asked = TypeVar("Asked", StartJob, CompleteJob, CompleteClient, ClientMetrics)
-_where = re.compile(r"^(?P<reason>.*?)(?: - at `\$\.?(?P<where>[^`]*)`)?$", re.DOTALL).fullmatch
-_missing = re.compile(r"`(\w+)`$").search
 
 
 async def read_asked(gateway: Gateway, request: Request, kind: type[Asked]) -> Asked:
@@ -72,29 +69,4 @@ async def read_asked(gateway: Gateway, request: Request, kind: type[Asked]) -> A
     if media != "application/json":
         raise Problem(415, "content-type-unknown", f"content type {shown(media)}: send application/json")
     async with gateway.bodies.read(request) as body:
-        try:
-            value = strict_json(body)
-            msgspec.json.encode(value)
-        except JsonRefused as error:
-            raise Problem(422, "json-refused", str(error)) from None
-        except (UnicodeEncodeError, RecursionError):
-            raise Problem(422, "json-refused", "a text holds half of a surrogate pair, or the body is nested too deeply") from None
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise _refused(str(error)) from None
-
-
-def field_refused(where: str, reason: str) -> Problem:
-    """The refusal of one member of a body."""
-    return Problem(422, "field-refused", f"{where}: {reason}", errors=[{"where": where, "reason": reason}])
-
-
-def _refused(text: str) -> Problem:
-    found = _where(text)
-    assert found is not None
-    reason, where = found["reason"], found["where"] or ""
-    missing = _missing(reason) if reason.startswith("Object missing") else None
-    if missing is not None:
-        where = f"{where}.{missing[1]}".lstrip(".")
-    return field_refused(where or "the body", reason)
+        return converted(json_value(body), kind)

@@ -13,8 +13,9 @@ from contract.run_id import with_client
 from contract.status import Status, map_status
 from producers.gateway.context import Gateway, unavailable
 from producers.gateway.jobs import holding, started
-from producers.gateway.jobs.asked import CompleteClient, CompleteJob, field_refused
+from producers.gateway.jobs.asked import CompleteClient, CompleteJob
 from producers.gateway.jobs.entries import client_completed_entry, completed_entry, heartbeat_entry
+from producers.gateway.members import member_refused
 
 
 async def complete_job(gateway: Gateway, run: str, asked: CompleteJob) -> None:
@@ -49,14 +50,14 @@ async def beat(gateway: Gateway, run: str) -> bool | None:
 def _check(asked: CompleteJob | CompleteClient) -> None:
     if asked.status is None:
         if asked.success is None:
-            raise field_refused("success", "say how it ended: success, or status")
+            raise member_refused("success", "say how it ended: success, or status")
         return
     try:
         status, _ = map_status(asked.status)
     except StatusUnknown as error:
-        raise field_refused("status", str(error)) from None
+        raise member_refused("status", str(error)) from None
     if status is Status.RUNNING:
-        raise field_refused("status", f"{asked.status} is no end: send a heartbeat while it runs")
+        raise member_refused("status", f"{asked.status} is no end: send a heartbeat while it runs")
 
 
 async def _numbered(gateway: Gateway, row_id: str, asked: CompleteJob | CompleteClient) -> tuple[str, int]:

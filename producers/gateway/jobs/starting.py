@@ -17,8 +17,9 @@ from producers.exclusive.scope import Scope, scope_of
 from producers.gateway.access.caller import Caller
 from producers.gateway.context import Gateway, unavailable
 from producers.gateway.jobs import holding, started
-from producers.gateway.jobs.asked import StartJob, field_refused
+from producers.gateway.jobs.asked import StartJob
 from producers.gateway.jobs.entries import started_entries
+from producers.gateway.members import member_refused
 from producers.gateway.problem import Problem
 from producers.run_ids import take_run_id
 
@@ -67,9 +68,9 @@ def _scope(asked: StartJob) -> Scope:
     try:
         return scope_of(asked.job_type, asked.stream if asked.client_id is None else None, asked.client_id)
     except LockInvalid as error:
-        raise field_refused("job_type", str(error)) from None
+        raise member_refused("job_type", str(error)) from None
     except RunIdInvalid as error:
-        raise field_refused("client_id", str(error)) from None
+        raise member_refused("client_id", str(error)) from None
 
 
 def _digest(asked: StartJob) -> str:
@@ -99,9 +100,9 @@ def _wanted(text: str) -> str:
     try:
         run = run_ids.require(text)
     except RunIdInvalid as error:
-        raise field_refused("run_id", str(error)) from None
+        raise member_refused("run_id", str(error)) from None
     if run.base is None or run.client is not None:
-        raise field_refused("run_id", f"it names a client's run: use the job's, {run.base}")
+        raise member_refused("run_id", f"it names a client's run: use the job's, {run.base}")
     return run.base
 
 
