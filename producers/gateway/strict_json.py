@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from contract.shown import shown
@@ -56,10 +56,17 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
+def _exact(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise JsonRefused(f"{shown(text)} has an exponent beyond all numbers") from None
+
+
 def _no_constant(name: str) -> NoReturn:
     raise JsonRefused(f"{name} is no JSON number")
 
 
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]").search
 _decode = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).decode
-_decode_exact = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=Decimal).decode
+_decode_exact = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_exact).decode

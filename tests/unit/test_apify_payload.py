@@ -7,9 +7,11 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from producers.gateway.problem import Problem
-from producers.gateway.strict_json import strict_json
+from producers.gateway.strict_json import JsonRefused, strict_json
 from producers.gateway.webhooks.apify.payload import Kind, read_event
 from producers.gateway.webhooks.apify.usage import Usage, _above
 
@@ -88,6 +90,40 @@ def test_all_faults_are_told_at_once() -> None:
 def test_what_is_no_object(body: Any) -> None:
     with pytest.raises(Problem):
         read_event(body)
+
+
+@pytest.mark.parametrize("number", ["1e9999999999999999999", "1e-9999999999999999999"])
+def test_numbers_beyond_all_numbers_are_no_json(number: str) -> None:
+    assert strict_json(b"[1.50, 1e-400]", exact=True) == [Decimal("1.50"), Decimal("1e-400")]
+    with pytest.raises(JsonRefused):
+        strict_json(f"[{number}]".encode(), exact=True)
+
+
+_SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.decimals()
+    | st.text()
+    | st.sampled_from(["2025-09-30T14:15:22Z", "9999-12-31T23:59:59-14:00"])
+)
+_VALUES = st.recursive(_SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=6)
+_RESOURCE = st.dictionaries(st.sampled_from(["id", "startedAt", "finishedAt", "status", "statusMessage", "usageTotalUsd"]), _VALUES)
+_VARIABLES = st.dictionaries(st.sampled_from(["createdAt", "run_id", "clientId", "posts_harvested", "cost", "eventData", "mine"]), _VALUES)
+
+
+@given(kind=st.sampled_from(Kind), resource=_RESOURCE | _VALUES, variables=_VARIABLES)
+def test_whatever_is_sent_is_read_or_refused_by_name(kind: Kind, resource: Any, variables: dict[str, Any]) -> None:
+    try:
+        event = read_event(payload(eventType=f"ACTOR.RUN.{kind}", resource=resource) | variables)
+    except Problem as problem:
+        told = problem
+    else:
+        assert event is not None
+        assert event.kind is kind
+        return
+    assert told.errors
+    assert told.response().status_code == 422
 
 
 @pytest.mark.parametrize("event_type", ["TEST", "ACTOR.BUILD.SUCCEEDED"])
