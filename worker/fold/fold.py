@@ -124,7 +124,7 @@ def _dispatch(working: Working, event: Event) -> None:
         wrong = "is about a job, but its subject names a client" if target.client else "needs a client, but its subject names none"
         raise EventRejected(f"{event.type} {wrong}: {target.row_id!r}")
     if event.type in _EXPIRIES:
-        if working.knows(target.row_id):
+        if working.knows(target.row_id) or target.row_id in working.known.unreadable:
             expire(working, working.row(target), event)
         return
     if event.type == _RECOUNTED:

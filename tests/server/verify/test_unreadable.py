@@ -16,6 +16,8 @@ from worker.appending import append
 from worker.dead.again import again
 from worker.dead.letters import DeadLetters
 from worker.dead.wanted import Wanted
+from worker.maintain import now_ms
+from worker.sweep import sweep
 
 from .conftest import RUN, Flow
 
@@ -127,6 +129,25 @@ def test_a_publisher_s_repeats_do_not_make_a_row_anew(flow: Flow) -> None:
     flow.settle()
     assert row_letters(flow) == []
     assert flow.link.call("HGET", flow.row("a"), "state") == b"{"
+
+
+def test_a_silent_row_that_cannot_be_read_is_closed_all_the_same(empty_flow: Flow) -> None:
+    flow = empty_flow
+    append(flow.link, 4, type="job.started", run_id=RUN, data={}, source="/test", id="j", time=datetime.now(UTC))
+    late(flow, "a", 4, "1")
+    flow.settle()
+    spoil(flow, "a", GARBAGE["no JSON"])
+    spoil(flow, None, GARBAGE["no JSON"])
+    silent = flow.settings.model_copy(update={"stale_after_s": 0.0})
+    last = max(int(float(score)) for score in flow.link.call("ZRANGE", keys.open_rows(flow.partition()), 0, -1, "WITHSCORES")[1::2])
+    while now_ms(flow.link) <= last:
+        pass
+    assert sweep(flow.link, silent) == 2
+    flow.settle()
+    assert flow.link.call("ZCARD", keys.open_rows(flow.partition())) == 0
+    assert (flow.state("a")["status"], flow.state(None)["status"]) == (Status.FAILED, Status.FAILED)
+    assert flow.seen() == {("unreadable", RUN, "a"), ("unreadable", RUN, None)}
+    assert sweep(flow.link, silent) == 0
 
 
 def test_lists_pass_over_it(flow: Flow) -> None:
