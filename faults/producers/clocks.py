@@ -98,7 +98,7 @@ def producer_trial(place: Stage, shift: str, then: str | None) -> Emitted:
         if then is not None:
             clock.set(then)
             begin = len(accounts(Path(folder))[client].accepted)
-            wait_until("events by the new clock", 10, child, lambda: len(accounts(Path(folder))[client].accepted) > begin + 200)
+            wait_until("events by the new clock", 30, child, lambda: len(accounts(Path(folder))[client].accepted) > begin + 200)
         wait_until("the first events counted", 20, child, lambda: counted(place).get(client))
         silent = sweep(place.link, place.settings(stale_after_s=60))
         child.send_signal(signal.SIGTERM)

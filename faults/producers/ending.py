@@ -6,6 +6,7 @@ It writes a line once it has emitted some. Ways that are signals come from outsi
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -22,6 +23,8 @@ _PACE_S = 0.0003
 def main() -> None:
     """Ends as told."""
     way, told = sys.argv[1], Told(Path(sys.argv[2]))
+    # A shell that starts the suite in the background has its children ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if way == "sigterm_first_in_thread":
         thread = threading.Thread(target=_emit, args=(told, EVENTS))
         thread.start()
