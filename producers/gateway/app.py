@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from contract.version import __version__
 from producers.gateway.context import Gateway
@@ -76,8 +78,15 @@ async def _problem(request: Request, error: Exception) -> Response:
 async def _http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     response = _answer(request, Problem(error.status_code, _CODES.get(error.status_code, "refused"), str(error.detail)))
-    response.headers.update(error.headers or {})  # 405 must say what is allowed (RFC 9110, 15.5.6)
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(_allowed(request))
     return response
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of a path (RFC 9110, 15.5.6), of all its routes: Starlette names those of the first."""
+    routes = [route for route in request.app.routes if isinstance(route, APIRoute) and route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in routes for method in route.methods or ()})
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
