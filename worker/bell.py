@@ -49,7 +49,7 @@ class BellListener:
         self._looked_s = 0.0
         self._epoch = 0
         self._since: dict[tuple[int, str], float] = {}
-        """Since when (monotonic) a partition waits at an offset."""
+        """Since when (monotonic) a partition waits at an offset, whatever became of the connection."""
         self._thread = threading.Thread(target=self._run, name="runtally-bell", daemon=True)
 
     def start(self) -> None:
@@ -81,17 +81,19 @@ class BellListener:
         self._looked_s = now = time.monotonic()
         relieve(self._link, self._settings)
         waiting = backlog(self._link, self._settings.partitions)
-        self._since = {place: now if anew else self._since.get(place, now) for place in waiting.items()}
-        for place in waiting.items():
-            self._answer(place[0], anew=anew, waited_s=now - self._since[place])
+        self._since = {place: self._since.get(place, now) for place in waiting.items()}
+        for partition in waiting:
+            self._answer(partition, anew=anew)
+        place = min(self._since, key=self._since.__getitem__, default=None)
+        if place is not None and now - self._since[place] > PATIENCE_S:
+            # One a look: the others have been sent for, and may be answered meanwhile.
+            self._since[place] = now
+            _log.warning("no message is answered: consuming here", partition=place[0])
+            self._consume(place[0])
 
-    def _answer(self, partition: int, *, anew: bool = False, waited_s: float = 0.0) -> None:
+    def _answer(self, partition: int, *, anew: bool = False) -> None:
         # Whoever holds the lease looks at the log once more after letting it go, so this ring is heard there.
         if not anew and self._link.call("EXISTS", keys.consume_lease(partition)):
-            return
-        if waited_s > PATIENCE_S:
-            _log.warning("no message is answered: consuming here", partition=partition)
-            self._consume(partition)
             return
         try:
             self._send(partition)

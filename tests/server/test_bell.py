@@ -88,3 +88,21 @@ def test_what_stands_still_although_it_was_sent_for_is_consumed_here(ears: Ears,
     eventually(lambda: ears.consumed)
     assert ears.sent
     eventually(lambda: link.call("HGET", keys.state(PARTITION), "events") == b"1")
+
+
+def test_a_connection_that_is_lost_again_and_again_does_not_begin_the_wait_anew(
+    ears: Ears, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bell, "PATIENCE_S", 1.5)
+    append(link)
+    cut = 0
+
+    def consumed_although_cut() -> bool:
+        nonlocal cut
+        if ears.listener._epoch != cut:
+            cut = ears.listener._epoch
+            link.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        return bool(ears.consumed)
+
+    eventually(consumed_although_cut)
+    assert cut > 1
