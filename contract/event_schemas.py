@@ -96,6 +96,7 @@ def event_schema(kind: EventType) -> dict[str, Any]:
     """The schema of one event type, complete in itself, with an example."""
     described = DESCRIBED[kind]
     properties = {field.name: _property(field.type) for field in msgspec.structs.fields(Event) if field.name != "data"}
+    properties["specversion"] = {"const": "1.0"}
     properties["type"] = {"const": kind.value}
     properties["subject"] = {"type": "string", "maxLength": 1024, **_subject(kind)}
     properties["id"]["description"] = "With the source, the identity: an event sent again with the same two counts once."
@@ -136,7 +137,7 @@ def _is_clients(kind: EventType) -> bool:
 
 def _subject(kind: EventType) -> dict[str, Any]:
     if _is_clients(kind):
-        client = f"-[^\\u0000-\\u001f\\u007f\\s][^\\u0000-\\u001f\\u007f]{{0,{MAX_CLIENT_CHARS - 1}}}"
+        client = f"-[^\\u0000-\\u001f\\u007f-\\u009f\\s][^\\u0000-\\u001f\\u007f-\\u009f]{{0,{MAX_CLIENT_CHARS - 1}}}"
         return {"pattern": f"^{_BASE}{client}$", "description": "Run ID and client: YYMMDD-HHMMSS-<Client ID>, in UTC."}
     return {"pattern": f"^{_BASE}$", "description": "Run ID: YYMMDD-HHMMSS, in UTC. The subject of a job's event names no client."}
 
@@ -170,4 +171,9 @@ def _property(type_: Any) -> dict[str, Any]:
 
 def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     reference = schema.pop("$ref", None)
-    return schema if reference is None else {**definitions[reference.rpartition("/")[2]], **schema}
+    if reference is None:
+        return schema
+    found = {**definitions[reference.rpartition("/")[2]], **schema}
+    # Without defaults: generators of types take a field that has one for a field that is always there.
+    found["properties"] = {name: {word: said for word, said in of.items() if word != "default"} for name, of in found["properties"].items()}
+    return found

@@ -72,4 +72,7 @@ def _asked() -> dict[str, Any]:
     return schemas
 
 
-_DESCRIPTION = "Events, webhooks, jobs and lineage over HTTP. 202 means that the log has it: it will be counted, once."
+_DESCRIPTION = """Events, webhooks, jobs and lineage over HTTP. 202 means that the log has it: it will be counted, once.
+
+Beside what each operation names, every request may meet a problem document with 400 (no HTTP that can be read), 408 (a head that takes
+more than 10 s), 431 (a head above 64 KiB) or 500 (a fault of the gateway, which its log tells)."""

@@ -15,6 +15,9 @@ import schemathesis
 from fastapi.openapi.models import OpenAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from schemathesis.generation import GenerationMode
 
 from contract.event_schemas import DESCRIBED, event_schema, example
 from contract.events import INTERNAL_TYPES, Data, Event, EventType, Malformed, decode_event
@@ -22,13 +25,19 @@ from contract.run_id import parse
 from contract.settings import Settings
 from dashboard import StoredJobs
 from producers.gateway import create_gateway
+from producers.gateway.access.caller import Caller
+from producers.gateway.access.token import Scope
 from producers.gateway.contracts import FOLDER, contracts, write
-from producers.gateway.events.checking import TYPES
+from producers.gateway.events.checking import TYPES, EventRefused, check
+from producers.gateway.events.modes import Sent
 
 ROOT = Path(__file__).parents[2]
 TEXTS = contracts()
 ASYNCAPI = json.loads(TEXTS["asyncapi.json"])
 OPENAPI = json.loads(TEXTS["openapi.json"])
+EVERYBODY = Caller("id", "test", frozenset(Scope))
+# The calendar, the words that map to a status, what repeats the subject, and that JSON Schema takes 1.0 for an integer.
+SAID_ONLY_IN_WORDS = re.compile("there is no date and time|is no status|contradicts the subject|data.stream")
 PROBLEM = {"application/problem+json"}
 
 
@@ -165,3 +174,22 @@ def test_openapi_describes_every_route_with_what_it_refuses(app: Any) -> None:
             assert "503" in refusals, (path, method)
             assert all(media == PROBLEM for media in refusals.values()), (path, method)
             assert operation["summary"], (path, method)
+
+
+POSITIVE = schemathesis.openapi.from_dict(OPENAPI)["/v1/events"]["POST"].as_strategy(generation_mode=GenerationMode.POSITIVE)
+
+
+@given(case=POSITIVE)
+@hypothesis_settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+def test_what_fits_the_schemas_is_taken_but_for_what_no_schema_can_say(case: Any) -> None:
+    reasons = [refusal(event) for event in (case.body if isinstance(case.body, list) else [case.body])]
+    assert not [reason for reason in reasons if reason and not SAID_ONLY_IN_WORDS.search(reason)]
+
+
+def refusal(event: Any) -> str:
+    """Why the gateway refuses an event; nothing if it takes it."""
+    try:
+        check(Sent(event, None), EVERYBODY)
+    except EventRefused as error:
+        return str(error)
+    return ""
