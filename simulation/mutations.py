@@ -86,11 +86,6 @@ def _clean_before_written() -> list[Patch]:
     return [(dirty, "claim", clean_at_once)]
 
 
-def _sent_without_wait() -> list[Patch]:
-    claim = dirty.claim
-    return [(dirty, "claim", lambda link, refs, _: claim(link, refs, 0))]
-
-
 def _no_aftermath() -> list[Patch]:
     return [(Aftermath, "look", lambda _: None)]
 
@@ -107,7 +102,6 @@ MUTATIONS: dict[str, Callable[[], list[Patch]]] = {
     "batch-overtakes": _batch_overtakes,
     "version-uncompared": _version_uncompared,
     "clean-before-written": _clean_before_written,
-    "sent-without-wait": _sent_without_wait,
     "no-aftermath": _no_aftermath,
 }
 """Name -> the patches that make it."""

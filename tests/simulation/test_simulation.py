@@ -16,7 +16,7 @@ OF_THE_FLUSH = [850, 1365, 2557, 2605, 6834, 10087, 101951]
 BEGIN = {"offset-unchecked": 30_000, "worker-trusts-old-connection": 30_000, "no-aftermath": 1_000_900}
 """Where to begin for mutations that few schedules notice; elsewhere it takes longer, not for ever."""
 
-FOCUS = {"sent-without-wait": "flush", "no-aftermath": "flush"}
+FOCUS = {"no-aftermath": "flush"}
 """What is to go wrong most often for a mutation to be noticed soon."""
 
 
