@@ -213,7 +213,8 @@ def named_run(kind: str, name: str) -> str:
 
 def started(row_id: str) -> str:
     """HASH of a job or client run that was started or completed by a request: `start` (JSON: what it is, what its lock is for), `phase`,
-    `fence`, and `outcome/<n>` -> digest of the nth outcome told. Written by the gateway; expires `retention_s` after it was last used."""
+    `by` (which attempt has started it), `fence`, and `outcome/<n>` -> digest of the nth outcome told. Written by the gateway; expires
+    `retention_s` after it was last used."""
     return f"rt:started:{quote(row_id, safe='')}"
 
 

@@ -18,6 +18,7 @@ from contract.version import __version__
 from producers.gateway.context import Gateway
 from producers.gateway.events import route as events
 from producers.gateway.handlers import load_handlers
+from producers.gateway.jobs import client_route as client_routes
 from producers.gateway.jobs import route as job_routes
 from producers.gateway.lineage import route as lineage_routes
 from producers.gateway.openapi import describe
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from contract.settings import Settings
     from producers.gateway.jobs.reading import JobReader
 
-ROUTERS = (events.router, job_routes.router, webhooks.router, apify.router, lineage_routes.router)
+ROUTERS = (events.router, job_routes.router, client_routes.router, webhooks.router, apify.router, lineage_routes.router)
 _CODES = {404: "no-such-path", 405: "method-not-allowed"}
 _log: Any = structlog.get_logger("runtally.gateway")
 

@@ -15,6 +15,7 @@ from producers.gateway.access.guard import Guard
 from producers.gateway.body import BodyReader
 from producers.gateway.intake import INTAKE_FULL, LOG_FULL, Entry, Intake
 from producers.gateway.jobs.keeping import LockKeeper
+from producers.gateway.jobs.working import JobWork
 from producers.gateway.lineage.state import Lineage
 from producers.gateway.named_runs import NamedRuns
 from producers.gateway.problem import Problem
@@ -40,6 +41,7 @@ class Gateway:
         self.named_runs = NamedRuns(self.store, settings)
         self.intake = Intake(settings)
         self.locks = LockKeeper(self.store, settings)
+        self.job_work = JobWork(self.locks, settings)
         self.lineage = Lineage(settings)
         self.bodies = BodyReader(settings.gateway_body_bytes)
         self.guard = Guard(self.store, settings.gateway_requests_per_s)
@@ -53,6 +55,7 @@ class Gateway:
         """Append what waits, then end."""
         await self.webhooks.close()
         await self.intake.close()
+        await self.job_work.close()
         await self.locks.close()
         await self.store.close()
 

@@ -20,7 +20,8 @@ Metrics = dict[str, Any]
 
 
 class StartJob(msgspec.Struct):
-    """A job to start. `run_id` continues a run, or names it; without one it is made. `client_id`: the one client it works for."""
+    """A job to start. `run_id` continues a run, or names it; without one it is made. `client_id`: the one client it works for.
+    `parameters`: for the function that does the job, if the gateway has one."""
 
     job_type: _Name
     stream: _Stream | None = None
@@ -28,6 +29,7 @@ class StartJob(msgspec.Struct):
     client_name: _Name | None = None
     run_id: str | None = None
     exclusive: bool = True
+    parameters: dict[str, Any] = {}
     notes: _Text | None = None
 
 

@@ -8,11 +8,10 @@ from hashlib import sha256
 import msgspec
 
 from contract.errors import RuntallyError, StatusUnknown
-from contract.link import Link
 from contract.run_id import with_client
 from contract.status import Status, map_status
 from producers.gateway.context import Gateway, unavailable
-from producers.gateway.jobs import holding, started
+from producers.gateway.jobs import started
 from producers.gateway.jobs.asked import CompleteClient, CompleteJob
 from producers.gateway.jobs.entries import client_completed_entry, completed_entry, heartbeat_entry
 from producers.gateway.members import member_refused
@@ -26,7 +25,7 @@ async def complete_job(gateway: Gateway, run: str, asked: CompleteJob) -> None:
     digest, number = await _numbered(gateway, run, asked)
     await gateway.put([completed_entry(run, asked, number, digest, datetime.now(UTC))])
     try:
-        await gateway.store.run(lambda link: _end(link, run))
+        await gateway.locks.end(run)
     except RuntallyError as error:
         raise unavailable(error) from error
 
@@ -68,9 +67,3 @@ async def _numbered(gateway: Gateway, row_id: str, asked: CompleteJob | Complete
         return digest, await gateway.store.run(lambda link: started.outcome_number(link, row_id, digest, keep_s))
     except RuntallyError as error:
         raise unavailable(error) from error
-
-
-def _end(link: Link, run: str) -> None:
-    standing = started.mark_done(link, run)
-    if standing.start is not None and standing.start.exclusive:
-        holding.release(link, standing.start.scope, run)

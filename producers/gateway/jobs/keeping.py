@@ -32,7 +32,8 @@ class LockKeeper:
         self._store = store
         self._ttl_s = settings.lock_ttl_s
         self._keep_s = settings.retention_s
-        self._pause_s = min(_PAUSE_S, settings.lock_ttl_s / 3)
+        self.pause_s = min(_PAUSE_S, settings.lock_ttl_s / 3)
+        """How often a lock is renewed, at most."""
         self._due_s: dict[str, float] = {}
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -45,7 +46,7 @@ class LockKeeper:
         if len(self._due_s) >= _MOST_REMEMBERED:
             self._due_s.clear()
         for run in due:
-            self._due_s[run] = now_s + self._pause_s
+            self._due_s[run] = now_s + self.pause_s
         task = asyncio.get_running_loop().create_task(self._renew_all(due))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -53,6 +54,10 @@ class LockKeeper:
     async def renew(self, run: str) -> bool | None:
         """Renew the lock of a job now. False when it is lost; None for a job without one. Raises StoreUnavailable, StoreRefused."""
         return (await self._store.run(lambda link: self._renewed(link, [run])))[0]
+
+    async def end(self, run: str) -> None:
+        """The log has the job's end: give its lock back. Raises StoreUnavailable, StoreRefused; safe to repeat."""
+        await self._store.run(lambda link: _ended(link, run))
 
     async def close(self) -> None:
         """Wait for what is under way."""
@@ -76,3 +81,9 @@ class LockKeeper:
     def _renew_one(self, link: Link, run: str, scope: Scope) -> bool:
         started.keep(link, run, self._keep_s)
         return holding.renew(link, scope, run, self._ttl_s)
+
+
+def _ended(link: Link, run: str) -> None:
+    standing = started.mark_done(link, run)
+    if standing.start is not None and standing.start.exclusive:
+        holding.release(link, standing.start.scope, run)

@@ -13,6 +13,7 @@ from contract.events import EventType
 from producers.gateway.access.token import Scope
 from producers.gateway.context import gateway_of
 from producers.gateway.described import SECURITY, answered, json_body, problems, ref
+from producers.gateway.handlers import job_handler_of
 from producers.gateway.jobs.asked import CompleteJob, StartJob, read_asked
 from producers.gateway.jobs.ending import beat, complete_job
 from producers.gateway.jobs.looking import named_job, named_run, read_job, read_latest
@@ -51,6 +52,9 @@ async def start(request: Request, idempotency_key: Key = None) -> Response:
         line |= {"job_type": asked.job_type, "client_id": asked.client_id}
         begun = await start_job(gateway, caller, asked, idempotency_key)
         line |= {"run_id": begun.run, "repeated": begun.repeated or None}
+        handler = job_handler_of(asked.job_type.strip())
+        if handler is not None and not begun.repeated:
+            gateway.job_work.begin(handler, begun.run, asked)
     told = {"run_id": begun.run, "fence": begun.fence, "repeated": begun.repeated}
     return _json(told, 202, {"Location": f"/v1/jobs/{quote(begun.run)}"})
 

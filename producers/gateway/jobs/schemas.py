@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from contract.status import Status
-from producers.gateway.jobs.asked import CompleteJob, StartJob
+from producers.gateway.jobs.asked import ClientMetrics, CompleteClient, CompleteJob, StartJob
 
-ASKED = (StartJob, CompleteJob)
+ASKED = (StartJob, CompleteJob, ClientMetrics, CompleteClient)
 
 _TEXT = {"type": "string"}
 _COUNT = {"type": "integer", "minimum": 0}
@@ -60,6 +60,7 @@ ANSWERED: dict[str, Any] = {
         "required": ["run_id", "fence", "repeated"],
         "properties": {"run_id": _TEXT, "fence": _FENCE, "repeated": {"type": "boolean", "description": "It had started before."}},
     },
+    "ClientTold": {"type": "object", "required": ["run_id"], "properties": {"run_id": _TEXT}},
     "Alive": {
         "type": "object",
         "required": ["run_id", "lock"],

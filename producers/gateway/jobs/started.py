@@ -74,12 +74,20 @@ def keep(link: Link, run: str, keep_s: int) -> None:
     link.call("EXPIRE", keys.started(run), keep_s)
 
 
-def mark_started(link: Link, run: str, fence: int | None, keep_s: int) -> bool:
-    """The log has its start. False when it was completed meanwhile: its lock is to be given back then."""
+class Marked(NamedTuple):
+    """`first`: this attempt made it started, and no other of the same start. `done`: it was completed meanwhile."""
+
+    first: bool
+    done: bool
+
+
+def mark_started(link: Link, run: str, attempt: str, fence: int | None, keep_s: int) -> Marked:
+    """The log has its start. `attempt`: what tells this attempt from others of the same start."""
     key = keys.started(run)
     told: list[Command] = [] if fence is None else [("HSET", key, "fence", fence)]
-    replies = _asked(link, [("HSETNX", key, "phase", Phase.STARTED), *told, ("EXPIRE", key, keep_s), ("HGET", key, "phase")])
-    return bool(replies[-1] != Phase.DONE.encode())
+    marks: list[Command] = [("HSETNX", key, "by", attempt), ("HSETNX", key, "phase", Phase.STARTED)]
+    *_, by, phase = _asked(link, [*marks, *told, ("EXPIRE", key, keep_s), ("HGET", key, "by"), ("HGET", key, "phase")])
+    return Marked(by == attempt.encode(), phase == Phase.DONE.encode())
 
 
 def mark_done(link: Link, run: str) -> Standing:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import NamedTuple
+from uuid import uuid4
 
 import msgspec
 
@@ -30,11 +31,13 @@ _MOST_KEY_CHARS = 255
 
 
 class Begun(NamedTuple):
-    """A job that has started. `fence`: the fencing number of its lock, None without one. `repeated`: it had started before."""
+    """A job that has started. `fence`: the fencing number of its lock, None without one. `repeated`: it had started before, by another
+    attempt; of all attempts under one name exactly one is told otherwise. `attempt`: what tells this one from the others."""
 
     run: str
     fence: int | None
     repeated: bool
+    attempt: str = ""
 
 
 async def start_job(gateway: Gateway, caller: Caller, asked: StartJob, key: str | None) -> Begun:
@@ -56,12 +59,13 @@ async def start_job(gateway: Gateway, caller: Caller, asked: StartJob, key: str 
             return Begun(run, standing.fence, True)
         fence = await _take(gateway, caller, start, run)
         await _announce(gateway, asked, start, run, nameless=key is None and asked.run_id is None)
-        fence = await gateway.store.run(lambda link: _confirm(link, gateway, caller, start, run, fence))
+        attempt = Begun(run, fence, False, uuid4().hex)
+        begun = await gateway.store.run(lambda link: _confirm(link, gateway, caller, start, attempt))
     except AlreadyRunning as error:
         raise _refused(error, scope) from error
     except RuntallyError as error:
         raise unavailable(error) from error
-    return Begun(run, fence, False)
+    return begun
 
 
 def _scope(asked: StartJob) -> Scope:
@@ -126,14 +130,15 @@ async def _announce(gateway: Gateway, asked: StartJob, start: started.Start, run
         raise
 
 
-def _confirm(link: Link, gateway: Gateway, caller: Caller, start: started.Start, run: str, fence: int | None) -> int | None:
-    """The log has it: from now on it holds the lock for the whole term, and its repeat does nothing. The fencing number."""
-    settings = gateway.settings
+def _confirm(link: Link, gateway: Gateway, caller: Caller, start: started.Start, attempt: Begun) -> Begun:
+    """The log has it: from now on it holds the lock for the whole term, and its repeat does nothing."""
+    settings, run, fence = gateway.settings, attempt.run, attempt.fence
     if start.exclusive and not holding.renew(link, start.scope, run, settings.lock_ttl_s):
         fence = holding.take(link, start.scope, run, settings.lock_ttl_s, caller.name)
-    if not started.mark_started(link, run, fence, settings.retention_s) and start.exclusive:
+    marked = started.mark_started(link, run, attempt.attempt, fence, settings.retention_s)
+    if marked.done and start.exclusive:
         holding.release(link, start.scope, run)
-    return fence
+    return attempt._replace(fence=fence, repeated=not marked.first)
 
 
 def _refused(error: AlreadyRunning, scope: Scope) -> Problem:

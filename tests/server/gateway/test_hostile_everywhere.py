@@ -10,7 +10,7 @@ from tests.server.gateway.hostile import EVENT, NO_JSON
 from tests.server.gateway.test_hostile import is_refused
 
 ROUTES = sorted(
-    path.replace("{run}", "250930-141522")
+    path.replace("{run}", "250930-141522").replace("{client}", "Jane-Doe")
     for path, operations in openapi()["paths"].items()
     if "post" in operations and "requestBody" in operations["post"] and path != "/v1/events"
 )

@@ -197,7 +197,7 @@ def test_the_module_is_imported_at_start(
     [
         (None, "broken_one cannot be imported: ModuleNotFoundError"),
         ("1 / 0", "broken_one cannot be imported: ZeroDivisionError: division by zero"),
-        ("", "broken_one has no function under @on_leads or @on_profiles"),
+        ("", "broken_one has no function under @on_leads, @on_profiles or @on_job"),
         ("from producers.gateway.handlers import on_leads\non_leads(print)\non_leads(len)\n", "@on_leads stands at builtins.print already"),
     ],
 )
