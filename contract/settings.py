@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         description='Secrets of webhook senders, JSON: client ID, or "*" for every client -> list of secrets. None when unset: closed.',
     )
     webhook_run: Literal["day", "hour"] = Field("day", description="How long one run gathers the leads, or profiles, of webhooks (UTC).")
-    handlers: str | None = Field(None, pattern=r"^\w+(\.\w+)*$", description="Module with your functions for leads and profiles.")
+    handlers: str | None = Field(None, pattern=r"^\w+(\.\w+)*$", description="Module with your functions for leads, profiles and jobs.")
 
     lineage_file: Path | None = Field(None, description="TOML that says what of OpenLineage's events becomes metrics.")
 
