@@ -48,10 +48,11 @@ class BoundedHttp(HttpToolsProtocol):
         if self._in_head:
             if self._head_bytes == 0 and self._timer is None:
                 self._expect_head()
-            # The end may have come in two parts.
-            end = (self._last_bytes + data).find(_END)
+            # The end may come in parts.
+            joined = self._last_bytes + data
+            end = joined.find(_END)
             self._head_bytes += len(data) if end < 0 else end + len(_END) - len(self._last_bytes)
-            self._last_bytes = data[-3:]
+            self._last_bytes = joined[1 - len(_END) :]
             if self._head_bytes > _MOST_HEAD_BYTES:
                 self._refuse(Problem(431, "head-too-large", f"the head of a request may have {_MOST_HEAD_BYTES:,} bytes"))
                 return

@@ -106,6 +106,7 @@ def test_two_requests_at_once_and_a_head_in_pieces_are_served(served: ServedGate
     first, last = head(token, LENGTH) + BODY, head(token, LENGTH, CLOSE)
     received = answer(served.url, first + last[:-2], last[-2:] + BODY)
     assert received.count(b"HTTP/1.1 202") == 2
+    assert b"HTTP/1.1 202" in answer(served.url, last[:-4], *(bytes([one]) for one in last[-4:-1]), last[-1:] + BODY)
     for cut in (1, 2, 3):
         assert b"HTTP/1.1 202" in answer(served.url, last[:-cut], last[-cut:] + BODY)
 
