@@ -7,7 +7,6 @@ both ways of starting a job exclude each other. Each verb is safe to repeat.
 from __future__ import annotations
 
 import os
-import socket
 from hashlib import sha256
 
 from contract import keys
@@ -25,8 +24,7 @@ def take(link: Link, scope: Scope, run: str, ttl_s: float, caller: str) -> int:
     """Become the holder for `ttl_s`; the fencing number. Taken again by the same run, its time begins anew and its number stays.
 
     `caller` is told to people who look at the locks. Raises AlreadyRunning, StoreUnavailable, StoreRefused."""
-    host = f"{socket.gethostname()} (gateway, for {caller})"
-    told: dict[str, str | int | None] = {"operation": scope.operation, "run": run, "host": host, "pid": os.getpid()}
+    told: dict[str, str | int | None] = {"operation": scope.operation, "run": run, "host": f"gateway for {caller}", "pid": os.getpid()}
     told |= {"stream": scope.stream, "client": scope.client}
     fields = [part for name, value in told.items() if value is not None for part in (name, value)]
     granted, *rest = TAKE.run(link, [scope.key, keys.LOCKS_HELD, keys.LOCK_FENCE], [token_of(run), _ms(ttl_s), *fields])
