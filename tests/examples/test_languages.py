@@ -60,7 +60,7 @@ def test_the_page_has_an_example_for_each_expectation() -> None:
     assert len(WANTED) == len(BLOCKS)
 
 
-@pytest.mark.parametrize(("block", "name"), zip(BLOCKS, WANTED, strict=True), ids=WANTED)
+@pytest.mark.parametrize(("block", "name"), list(zip(BLOCKS, WANTED, strict=True)), ids=WANTED)
 def test_an_example(
     block: tuple[str, str],
     name: str,
