@@ -6,11 +6,13 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from embedded.errors import DirectoryInUse, ServerFailed
 
 _LOG_TAIL = 15
+_CHILD_ENDS_S = 1.0
 
 
 class DataDirectory:
@@ -28,10 +30,23 @@ class DataDirectory:
         except OSError as error:
             raise ServerFailed(f"cannot use the data directory {self.path}: {error.strerror}") from error
         try:
-            fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take_lock()
         except OSError as error:
             os.close(self.lock_fd)
             raise DirectoryInUse(f"{self.path} is open in another server: stop that one or use another directory") from error
+
+    def _take_lock(self) -> None:
+        """A server that was killed may leave a child that rewrites the append-only file; it shares the lock and ends within moments."""
+        deadline = time.monotonic() + _CHILD_ENDS_S
+        while True:
+            try:
+                fcntl.flock(self.lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
 
     def log_tail(self) -> str:
         """The last lines of the server's log, for an error message; empty when there is none."""

@@ -6,7 +6,8 @@ from benchmarks.stage import stage
 from faults.producers.hot_run import trial
 
 SEED = 20
-MOST_MIB = 150.0
+MOST_MIB = 300.0
+"""The worker has up to 16,000 events in hand; they are the same number in each round."""
 
 
 def test_a_hot_run_with_a_thousand_clients_is_exact_in_bounded_memory() -> None:
@@ -15,4 +16,5 @@ def test_a_hot_run_with_a_thousand_clients_is_exact_in_bounded_memory() -> None:
     assert (heat.lost, heat.doubled, heat.faults) == (0, 0, [])
     assert heat.events == 30_000
     assert heat.peak_mib < MOST_MIB
+    assert heat.peak_mib < heat.first_mib * 1.5
     assert heat.rate > 1_000

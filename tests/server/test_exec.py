@@ -53,8 +53,14 @@ class Shell:
 
     def start(self, *words: str, environment: dict[str, str] | None = None, **options: Any) -> subprocess.Popen[bytes]:
         known = self.environment | (environment or {})
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(self.words(*words), env=known, cwd=self._folder, **pipes, **options)
+        options |= {"env": known, "cwd": self._folder, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(self.words(*words), preexec_fn=_heed_signals, **options)  # noqa: PLW1509  # sets two signals, no more
+
+
+def _heed_signals() -> None:
+    """What runs the tests in the background may ignore these, and whoever it starts would too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
