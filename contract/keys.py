@@ -174,7 +174,8 @@ def flush_counters(base_id: str) -> str:
 
 
 def flush_life(base_id: str) -> str:
-    """STRING the server's life (run and replication ID) in which the base was last written to. Written by flush only; lives for ever."""
+    """HASH `life`: the server's (run and replication ID) in which the base was last written to; `ends_ms`: until when requests of the one
+    before may land. Written by flush only; lives for ever."""
     return f"rt:{{air:{base_id}}}:life"
 
 

@@ -179,10 +179,6 @@ def _del(redis: RedisModel, key: str, args: Args) -> int:
     return there
 
 
-def _get(redis: RedisModel, key: str, _: Args) -> bytes | None:
-    return redis.get(key, bytes)
-
-
 def _info(redis: RedisModel, section: str, _: Args) -> bytes:
     """INFO server, INFO replication: only what tells one life from another."""
     return b"# Server\r\nrun_id:%d\r\n" % redis.life if section == "server" else b"# Replication\r\nrole:master\r\n"
@@ -223,7 +219,6 @@ _VERBS: dict[str, Callable[[RedisModel, str, Args], Any]] = {
     "ZREM": _zrem,
     "SMEMBERS": _smembers,
     "SMISMEMBER": _smismember,
-    "GET": _get,
     "SET": _set,
     "DEL": _del,
     "PTTL": _pttl,

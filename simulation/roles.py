@@ -49,7 +49,7 @@ class Cast:
     def _start(self) -> None:
         mix = self._world.mix
         # Noted long ago, as the layout: a Redis that loses even its first flush is not the matter here.
-        self._world.redis.keys[keys.flush_life(BASE_ID)] = b"run_id:%d" % self._world.redis.life
+        self._world.redis.keys[keys.flush_life(BASE_ID)] = {b"life": b"run_id:%d" % self._world.redis.life}
         for _ in range(mix.publishers):
             self.publisher(mix.events // mix.publishers)
         for number in range(mix.workers):

@@ -2,7 +2,8 @@
 
 After Redis was restarted or failed over it may have lost a claim, or a word about a row, or a change that Airtable has been shown
 already; the flusher that knew may be dead. So the server's life is noted, and when it is another one, the rows of late are
-listed, to be made dirty when no request of the life before can land any more.
+listed, to be made dirty when no request of the life before can land any more; and so is each row written until then, for it may have
+been lost and come back.
 
 A row whose claim has run out was left by a flusher that died, or stands still: perhaps between its last look at the lease and the
 sending. If it then dies before it can say so, nobody else can: so such a row, too, is written once more.
@@ -41,32 +42,40 @@ class Aftermath:
         self._again = keys.flush_again(base_id)
         self._partitions = partitions
         self._lands_s = lands_s
+        self._read_ms = 0
+        self._ends_ms = 0
+        """When no request of the life before can land any more."""
 
     def look(self) -> None:
         """To be called on a new connection, before anything is written: has Redis begun a new life?"""
-        life, known = self._now_living(), self._link.call("GET", self._life)
+        life = self._now_living()
+        known, ends_ms = self._link.call("HMGET", self._life, "life", "ends_ms")
+        self._ends_ms = int(ends_ms or 0)
         if life.encode() == known:
             return
+        if known is not None:
+            self._read_clock()
+            self._ends_ms = self._read_ms + int(self._lands_s * 1000)
         # A full Redis takes no list: the next flush tries again. What this one writes is on it then.
         with suppress(StoreRefused):
             if known is not None:
-                now_ms = self._now_ms()
-                self._list(self._of_late(now_ms), now_ms + int(self._lands_s * 1000))
+                self._list(self._of_late(), self._ends_ms)
             # Last, so that whoever dies before this leaves it to the next.
-            self._link.call("SET", self._life, life)
+            self._link.call("HSET", self._life, "life", life, "ends_ms", self._ends_ms)
 
     def mark_due(self) -> None:
         """Make dirty what is to be written once more, now that nothing of the life before can land."""
-        while rows := self._link.call("ZRANGEBYSCORE", self._again, "-inf", self._now_ms(), "LIMIT", 0, _CHUNK):
+        self._read_clock()
+        while rows := self._link.call("ZRANGEBYSCORE", self._again, "-inf", self._read_ms, "LIMIT", 0, _CHUNK):
             dirty.mark(self._link, [_ref(row) for row in rows])
             self._link.call("ZREM", self._again, *rows)
 
-    def doubt(self, refs: Sequence[dirty.RowRef]) -> None:
-        """These rows' claims have run out, and they are about to be written: nobody knows what became of the request before."""
-        if not refs:
-            return
+    def before_writing(self, due: Sequence[dirty.Due]) -> None:
+        """These rows, found after `mark_due`, are about to be written: list those of which nobody can tell what may land after it."""
         with suppress(StoreRefused):
-            self._list((f"{ref.partition}:{ref.row_id}" for ref in refs), self._now_ms() + int(STANDSTILL_S * 1000))
+            if self._read_ms < self._ends_ms:
+                self._list((_name(row.ref) for row in due), self._ends_ms)
+            self._list((_name(row.ref) for row in due if row.in_doubt), self._read_ms + int(STANDSTILL_S * 1000))
 
     def _list(self, rows: Iterable[str], from_ms: int) -> None:
         for chunk in _chunks(rows):
@@ -78,12 +87,12 @@ class Aftermath:
         told = [line for reply in self._ask([("INFO", "server"), ("INFO", "replication")]) for line in reply.decode().splitlines()]
         return " ".join(line for line in told if line.startswith(("run_id:", "master_replid:")))
 
-    def _now_ms(self) -> int:
+    def _read_clock(self) -> None:
         seconds, micros = self._link.call("TIME")
-        return int(seconds) * 1000 + int(micros) // 1000
+        self._read_ms = int(seconds) * 1000 + int(micros) // 1000
 
-    def _of_late(self, now_ms: int) -> Iterator[str]:
-        since_ms = now_ms - int(LATELY_S * 1000)
+    def _of_late(self) -> Iterator[str]:
+        since_ms = self._read_ms - int(LATELY_S * 1000)
         for partition in range(self._partitions):
             commands: list[Command] = [("ZRANGEBYSCORE", key, "-inf", "+inf") for key in (keys.dirty(partition), keys.open_rows(partition))]
             marked, opened, runs = self._ask([*commands, ("ZRANGEBYSCORE", keys.runs(partition), since_ms, "+inf")])
@@ -99,6 +108,10 @@ class Aftermath:
             if isinstance(reply, StoreRefused):
                 raise reply
         return replies
+
+
+def _name(ref: dirty.RowRef) -> str:
+    return f"{ref.partition}:{ref.row_id}"
 
 
 def _ref(row: bytes) -> dirty.RowRef:

@@ -134,7 +134,7 @@ class _Flush:
         account = self._admission.budget.account()
         self._aftermath.mark_due()
         due = dirty.due(self._link, self._partitions)
-        self._aftermath.doubt([row.ref for row in due if row.in_doubt])
+        self._aftermath.before_writing(due)
         refs = [row.ref for row in due]
         heads = dirty.fields(self._link, refs, "state", "record", "sent_ms")
         rows = [row for row in map(waiting, refs, heads) if row.table not in self._standstill.held]

@@ -158,7 +158,7 @@ def test_after_a_new_life_of_redis_the_rows_of_late_are_written_once_more(world:
     world.link.call("ZADD", keys.runs(partition), now_ms(world), RUN)
     world.flush()
     assert world.dirty() == set()
-    world.link.call("SET", keys.flush_life(world.base_id), "the life before")
+    world.link.call("HSET", keys.flush_life(world.base_id), "life", "the one before")
     airtable = Airtable(world.settings)
     # As an old request does that lands only now.
     airtable.upsert("Job Tracking", [Record(world.stored(job, "record"), {"Stream": 1})], "Run ID")
@@ -168,6 +168,19 @@ def test_after_a_new_life_of_redis_the_rows_of_late_are_written_once_more(world:
     written_until(world, lambda: not world.dirty())
     assert world.calls() == calls + 2, "one request a table"
     assert world.link.call("EXISTS", keys.flush_again(world.base_id)) == 0
+
+
+def test_a_row_that_redis_lost_and_has_again_is_written_once_more(world: World) -> None:
+    world.flush()
+    world.link.call("HSET", keys.flush_life(world.base_id), "life", "the one before")
+    world.flush()
+    job = world.job(stream=2)
+    world.flush()
+    assert world.dirty() == set()
+    airtable = Airtable(world.settings)
+    airtable.upsert("Job Tracking", [Record(world.stored(job, "record"), {"Stream": 1})], "Run ID")
+    airtable.close()
+    written_until(world, lambda: world.jobs()[RUN]["Stream"] == 2)
 
 
 def test_a_row_whose_claim_has_run_out_is_written_once_more_later(world: World) -> None:
@@ -182,4 +195,4 @@ def test_the_first_flush_ever_has_nothing_to_make_up_for(world: World) -> None:
     world.job()
     world.flush(pace=FAST)
     assert world.link.call("EXISTS", keys.flush_again(world.base_id)) == 0
-    assert b"run_id:" in world.link.call("GET", keys.flush_life(world.base_id))
+    assert b"run_id:" in world.link.call("HGET", keys.flush_life(world.base_id), "life")
