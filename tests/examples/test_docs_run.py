@@ -1,0 +1,155 @@
+"""The Python of README and the pages about producing, run as it stands, with stand-ins for the user's own code; the rows are looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+import producers
+from contract.settings import Settings
+from contract.status import Status
+from producers import default
+from producers.gateway import handlers
+from producers.publisher import Publisher
+from tests.server.counted_runs import Run, only_run, runs
+
+ROOT = Path(__file__).parents[2]
+LEADS = {"client-a": [{"id": "1"}, {"id": "2"}], "client-b": [{"id": "3"}]}
+ANSWER = SimpleNamespace(score=7, scores=[1, 2], prompt_tokens=10, completion_tokens=3)
+APIFY_RUN = {"id": "aB3dE5fG7hJ9kL1mN", "status": "SUCCEEDED", "usageTotalUsd": 0.25}
+MINE: dict[str, Any] = {
+    "producers": producers,
+    "model": SimpleNamespace(score=lambda _: ANSWER),
+    "read_leads": lambda client: LEADS[client],
+    "found": ["post 1", "post 2", "post 3"],
+    "profiles": ["profile 1", "profile 2"],
+    "number_of_posts": 5,
+    "apify": SimpleNamespace(actor=lambda _: SimpleNamespace(call=lambda **_: APIFY_RUN)),
+}
+
+
+@pytest.fixture(autouse=True)
+def publisher(settings: Settings) -> Iterator[Publisher]:
+    publisher = Publisher(settings)
+    default.use(publisher)
+    yield publisher
+    default.use(None)
+    assert publisher.close() == 0
+
+
+def block(page: str, mark: str) -> str:
+    """The one block of a page in which `mark` stands."""
+    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    (found,) = [code for code in blocks if mark in code]
+    return str(found)
+
+
+def run_block(code: str, **more: Any) -> dict[str, Any]:
+    """The names after the block has run."""
+    names = MINE | more
+    exec(compile(code, "<docs>", "exec"), names)  # noqa: S102  # our own pages
+    assert producers.flush() == 0
+    return names
+
+
+def metrics_of(run: Run) -> dict[str, dict[str, Any]]:
+    return {client.client: client.metrics for client in run[1]}
+
+
+def test_the_readmes_five_lines(settings: Settings) -> None:
+    run_block(block("README.md", "import producers"))
+    job, (client,) = only_run(settings)
+    assert (job.job_type, job.status, client.name) == ("batch_scoring", Status.COMPLETED, "Client A")
+    assert client.metrics == {"Leads Processed": 1, "Profile Scoring Tokens": 812}
+
+
+def test_the_batch_scorer_and_its_continuation(settings: Settings) -> None:
+    names = run_block(block("docs/producers.md", "BatchScorer("))
+    (first,) = runs(settings)
+    assert {client: metrics["Leads Processed"] for client, metrics in metrics_of(first).items()} == {"client-a": 2, "client-b": 1}
+    assert metrics_of(first)["client-a"]["Prompt Tokens"] == 20
+    code = block("docs/producers.md", "run_id=")
+    assert "250930-141522" in code
+    run_block(code.replace("250930-141522", first[0].run), scorer=names["scorer"], clients=list(LEADS))
+    (again,) = runs(settings)
+    assert metrics_of(again) == metrics_of(first)
+
+
+def test_a_lead_as_a_decorated_function(settings: Settings) -> None:
+    names = run_block(block("docs/producers.md", "single_scorer.lead"))
+    assert names["score"]("client-a", "a profile") == 7
+    assert producers.flush() == 0
+    assert metrics_of(only_run(settings))["client-a"]["Profiles Successfully Scored"] == 1
+
+
+def test_posts(settings: Settings) -> None:
+    run_block(block("docs/producers.md", "post_scorer.posts"))
+    metrics = metrics_of(only_run(settings))["client-a"]
+    assert (metrics["Posts Examined for Scoring"], metrics["Posts Successfully Scored"]) == (3, 2)
+
+
+def test_a_harvest(settings: Settings) -> None:
+    run_block(block("docs/producers.md", "post_harvester.harvest"))
+    metrics = metrics_of(only_run(settings))["client-a"]
+    assert (metrics["Profiles Submitted for Post Harvesting"], metrics["Total Posts Harvested"]) == (2, 5)
+    assert (str(metrics["Apify API Costs"]), metrics["Apify Status"]) == ("0.25", "SUCCEEDED")
+
+
+def test_async_blocks(settings: Settings) -> None:
+    code = "async def example():\n" + textwrap.indent(block("docs/producers.md", "async with"), "    ")
+    asyncio.run(run_block(code)["example"]())
+    assert producers.flush() == 0
+    assert metrics_of(only_run(settings)) == {"client-a": {"Leads Processed": 1}}
+
+
+def test_a_tracked_function(settings: Settings) -> None:
+    names = run_block(block("docs/producers.md", "producers.tracked"))
+    assert names["import_leads"]("client-a") == LEADS["client-a"]
+    assert producers.flush() == 0
+    job, (client,) = only_run(settings)
+    assert (job.job_type, job.status, client.metrics) == ("nightly_import", Status.COMPLETED, {"Leads Processed": 2})
+
+
+def test_a_lock(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    code = block("docs/locks.md", "producers.exclusive")
+    fences: list[int] = []
+
+    def score(fence: int) -> None:
+        fences.append(fence)
+        run_block(code, run_id="250930-141523", score=lambda **_: fences.append(-1))
+
+    run_block(code, run_id="250930-141522", score=score)
+    assert len(fences) == 1
+    assert fences[0] > 0
+    assert "250930-141522" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("page", "mark", "names", "call"),
+    [
+        ("docs/webhooks.md", "on_leads", {"save": lambda *_: None}, lambda take: take("client-a", {"email": "a@example.com"})),
+        ("docs/jobs-api.md", "on_job", {"clients": lambda _: ["client-a"], "score_all": lambda _: 4}, None),
+    ],
+)
+def test_handlers_can_be_registered_as_shown(
+    page: str, mark: str, names: dict[str, Any], call: Callable[[Any], Any] | None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "_registered", {})
+    monkeypatch.setattr(handlers, "_registered_jobs", {})
+    monkeypatch.setitem(sys.modules, "shown_handlers", ModuleType("shown_handlers"))
+    after = run_block(block(page, mark), __name__="shown_handlers", **names)
+    if call is not None:
+        assert call(after["take"]) is None
+        return
+    with producers.job("batch_scoring", run_id="250930-141522") as job:
+        after["score"](job, {"group": "all"})
+    assert producers.flush() == 0
+    assert metrics_of(only_run(settings)) == {"client-a": {"Leads Processed": 4}}
