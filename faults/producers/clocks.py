@@ -28,6 +28,7 @@ from worker.store.reader import Reader
 from worker.sweep import sweep
 
 NAME = "clocks"
+_CACHED_S = 1
 
 SHIFTS = ("+3d", "-3d", "+0 x3", "-2d x0.3")
 """As libfaketime writes them: ahead, behind, three times too fast, behind and too slow."""
@@ -48,10 +49,12 @@ class Clock:
     _file: Path
 
     def set(self, shift: str) -> None:
-        """From now on (within a tenth of a second) their clock is off by this."""
+        """From now on their clock is off by this. Returns once they have noticed."""
         fresh = self._file.with_suffix(".new")
         fresh.write_text(f"{shift}\n")
         fresh.rename(self._file)
+        # The processes look at the file each second.
+        time.sleep(_CACHED_S + 0.2)
 
 
 @contextmanager
@@ -66,7 +69,7 @@ def wrong_clock(url: str, shift: str, **environment: str) -> Iterator[Clock]:
             "LD_PRELOAD": str(found),
             "FAKETIME_TIMESTAMP_FILE": str(file),
             # Looking at the file at every call, and faking the times of files, makes an import take half a minute.
-            "FAKETIME_CACHE_DURATION": "1",
+            "FAKETIME_CACHE_DURATION": str(_CACHED_S),
             "NO_FAKE_STAT": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
