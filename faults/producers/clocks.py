@@ -22,7 +22,7 @@ from benchmarks.stage import Stage, stage
 from benchmarks.workload import append, make
 from contract import keys
 from faults.producers.counting import REGISTRY, counted
-from faults.producers.told import RUN, accounts, client_of
+from faults.producers.told import RUN, Account, accounts, client_of
 from faults.producers.verdict import verdict
 from worker.store.reader import Reader
 from worker.sweep import sweep
@@ -33,7 +33,11 @@ _CACHED_S = 1
 SHIFTS = ("+3d", "-3d", "+0 x3", "-2d x0.3")
 """As libfaketime writes them: ahead, behind, three times too fast, behind and too slow."""
 
+LEAPS_DAYS = (2, -5, -1)
+"""How far a clock is off after it leapt."""
+
 _DRAIN_S = 60.0
+_DAY_NS = 86_400 * 1_000_000_000
 
 
 def library() -> Path | None:
@@ -49,12 +53,10 @@ class Clock:
     _file: Path
 
     def set(self, shift: str) -> None:
-        """From now on their clock is off by this. Returns once they have noticed."""
+        """Their clock is to be off by this. Each of them notices by itself, a second or two later: wait for a sign of it."""
         fresh = self._file.with_suffix(".new")
         fresh.write_text(f"{shift}\n")
         fresh.rename(self._file)
-        # The processes look at the file each second.
-        time.sleep(_CACHED_S + 0.2)
 
 
 @contextmanager
@@ -94,14 +96,15 @@ class Emitted:
     silent: int
 
 
-def producer_trial(place: Stage, shift: str, then: str | None) -> Emitted:
-    """A producer emits with its clock off by `shift`, and from the middle on by `then`, until it is asked to end."""
+def producer_trial(place: Stage, shift: str, then_days: int | None) -> Emitted:
+    """A producer emits with its clock off by `shift`, and from the middle on by `then_days`, until it is asked to end."""
     with tempfile.TemporaryDirectory(prefix="runtally-told-") as folder, wrong_clock(place.url, shift) as clock:
         child = clock.children.start("-m", "faults.producers.ending", "sigterm", folder)
         await_line(child)
         client = client_of(child.pid)
-        if then is not None:
-            clock.set(then)
+        if then_days is not None:
+            clock.set(f"{then_days:+d}d")
+            wait_until("an event by the new clock", 90, child, lambda: _days_off(accounts(Path(folder))[client]) == then_days)
             begin = len(accounts(Path(folder))[client].accepted)
             wait_until("events by the new clock", 90, child, lambda: len(accounts(Path(folder))[client].accepted) > begin + 200)
         wait_until("the first events counted", 20, child, lambda: counted(place).get(client))
@@ -118,8 +121,13 @@ def producer_trial(place: Stage, shift: str, then: str | None) -> Emitted:
     return Emitted(len(account.accepted), lost, doubled, abs(row.seen_ms / 1000 - time.time()), start_off_s, silent)
 
 
+def _days_off(account: Account) -> int:
+    """By how many whole days a process' calendar differed from ours with the last event that it emitted."""
+    return round((account.calendar_ahead_ns - (time.time_ns() - time.monotonic_ns())) / _DAY_NS)
+
+
 def worker_trial(place: Stage, shift: str, then: str, *, events: int, seed: int) -> list[str]:
-    """A worker with a wrong clock that jumps, beside one with the right one, fold the same log; what is wrong with the rows afterwards."""
+    """A worker with a wrong clock that leaps, beside one with the right one, fold the same log; what is wrong with the rows afterwards."""
     settings = place.settings(batch_events=50)
     workload = make(settings, events=events, runs=8, clients=5, seed=seed)
     half = len(workload.batches) // 2
@@ -131,6 +139,7 @@ def worker_trial(place: Stage, shift: str, then: str, *, events: int, seed: int)
         right = place.children.start("-m", "faults.producers.folding")
         await_line(right)
         clock.set(then)
+        await_line(wrong)
         append(place.link, workload.batches[half:])
         wait_until("the log folded", _DRAIN_S, wrong, lambda: reader.backlog() == 0)
         place.children.end(right, signal.SIGKILL)
@@ -153,9 +162,10 @@ def run(seed: int, seconds: float) -> dict[str, Any]:
     while len(emitted) < len(SHIFTS) or time.monotonic() < deadline:
         shift = SHIFTS[len(emitted) % len(SHIFTS)]
         with stage() as place:
-            emitted.append(producer_trial(place, shift, rng.choice([None, "+0", "+2d", "-5d"])))
+            emitted.append(producer_trial(place, shift, rng.choice([None, 0, *LEAPS_DAYS])))
         with stage() as place:
-            faults += worker_trial(place, shift, rng.choice(["+0", "+2d", "-5d"]), events=20_000, seed=rng.randrange(1 << 30))
+            then = f"{rng.choice(LEAPS_DAYS):+d}d"
+            faults += worker_trial(place, shift, then, events=20_000, seed=rng.randrange(1 << 30))
     details = {
         "rounds": len(emitted),
         "accepted": sum(one.accepted for one in emitted),

@@ -1,13 +1,13 @@
 """The ledger of the emitting side: what each process was told was accepted, in files that outlive any end of it.
 
-A file a process: `?` before an emit, `!<monotonic ns>` after one that returned True. os.write goes to the kernel at once.
+A file a process: `?` before an emit, `!<monotonic ns> <calendar ns>` after one that returned True. os.write goes to the kernel at once.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from time import monotonic_ns
+from time import monotonic_ns, time_ns
 from typing import NamedTuple
 
 import producers
@@ -16,10 +16,12 @@ RUN = "250930-141522"
 
 
 class Account(NamedTuple):
-    """Of one process: how many events it asked for, and when each accepted one was accepted, in ns of the system's monotonic clock."""
+    """Of one process: how many events it asked for, when each accepted one was accepted, in ns of the system's monotonic clock, and how far
+    its calendar's clock was ahead of that one with the last of them, in ns."""
 
     asked: int
     accepted: list[int]
+    calendar_ahead_ns: int
 
 
 class Told:
@@ -36,7 +38,7 @@ class Told:
         fd = self._open()
         os.write(fd, b"?\n")
         if producers.update_client_metrics(RUN, client_of(os.getpid()), {"leads_processed": 1}):
-            os.write(fd, b"!%d\n" % monotonic_ns())
+            os.write(fd, b"!%d %d\n" % (monotonic_ns(), time_ns()))
 
     def _open(self) -> int:
         if self._pid != os.getpid():
@@ -54,7 +56,9 @@ def accounts(folder: Path) -> dict[str, Account]:
     """Client -> what the process behind it was told. An emit that was cut off is asked for, and not accepted."""
     found = {}
     for path in folder.glob("*.told"):
-        lines = path.read_bytes().splitlines()
-        accepted = [int(line[1:]) for line in lines if line.startswith(b"!")]
-        found[client_of(int(path.stem))] = Account(sum(line == b"?" for line in lines), accepted)
+        # The last line may be in the midst of being written.
+        lines = path.read_bytes().rpartition(b"\n")[0].splitlines()
+        told = [line[1:].split() for line in lines if line.startswith(b"!")]
+        ahead = int(told[-1][1]) - int(told[-1][0]) if told else 0
+        found[client_of(int(path.stem))] = Account(sum(line == b"?" for line in lines), [int(moment) for moment, _ in told], ahead)
     return found

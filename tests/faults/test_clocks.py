@@ -32,12 +32,12 @@ def place() -> Iterator[Stage]:
 
 
 @pytest.mark.parametrize(
-    ("shift", "then", "off_days"), [("+3d", None, 3), ("-3d", None, -3), ("+0", "+3d", 0), ("+0", "-3d", -3), ("+0 x3", None, 0)]
+    ("shift", "then_days", "off_days"), [("+3d", None, 3), ("-3d", None, -3), ("+0", 3, 0), ("+0", -3, -3), ("+0 x3", None, 0)]
 )
 def test_a_producer_with_a_wrong_clock_is_counted_exactly_and_not_taken_for_dead(
-    place: Stage, shift: str, then: str | None, off_days: int
+    place: Stage, shift: str, then_days: int | None, off_days: int
 ) -> None:
-    found = producer_trial(place, shift, then)
+    found = producer_trial(place, shift, then_days)
     assert found.accepted >= 300
     assert (found.lost, found.doubled, found.silent) == (0, 0, 0)
     assert found.seen_off_s < 60
