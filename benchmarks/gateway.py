@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.children import answer_of, await_line
+from benchmarks.children import answer_of, await_line, wait_until
 from benchmarks.cpu import cpu_s
 from benchmarks.figures import Report, percentile, ratios
 from benchmarks.screen import Told
@@ -91,8 +91,9 @@ def _flood(report: Report, seconds: float) -> None:
         server, port = _serve(place, "gateway")
         alone = place.children.answer(*_load(port, gentle, "alone", 1, 2, seconds, _GENTLE_RATE))
         before = _resident_mb(server.pid)
+        calm = _entries(place)
         flood = place.children.start(*_load(port, greedy, "flood", BATCH, 64, seconds + 2))
-        time.sleep(1)
+        wait_until("the flood", 30, flood, lambda: _entries(place) > calm)
         beside = place.children.answer(*_load(port, gentle, "beside", 1, 2, seconds, _GENTLE_RATE))
         flooding = answer_of(flood)
         report.add("another token's request while one floods, p99", "ms", [percentile(beside["ms"], 99)])
@@ -104,6 +105,11 @@ def _flood(report: Report, seconds: float) -> None:
             report.faults.append(f"while another flooded, a gentle token was answered {beside['statuses']}")
         if set(flooding["statuses"]) - {"202", "429"}:
             report.faults.append(f"the flood was answered {flooding['statuses']}")
+
+
+def _entries(place: Stage) -> int:
+    """How many entries the log has."""
+    return sum(place.link.call("XLEN", keys.log(partition)) for partition in range(place.settings().partitions))
 
 
 def _balance(place: Stage, report: Report, taken: int) -> None:

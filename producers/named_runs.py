@@ -28,14 +28,20 @@ def run_named(settings: Settings, kind: str, name: str) -> TakenId:
         known = link.call("GETEX", key, "EX", _REMEMBERED_S)
         if known is None:
             taken = take_run_id(settings)
-            if link.call("SET", key, taken.run_id, "NX", "EX", _REMEMBERED_S) is not None:
-                return taken
-            known = link.call("GET", key) or taken.run_id.encode()
+            claimed = claim(link, key, taken.run_id, _REMEMBERED_S)
+            return taken if claimed == taken.run_id else TakenId(claimed, "", True)
         return TakenId(known.decode(), "", True)
     except RuntallyError:
         return take_run_id(settings)
     finally:
         link.close()
+
+
+def claim(link: Link, key: str, candidate: str, ttl_s: int) -> str:
+    """The run ID under this key, `candidate` if there was none. Safe to repeat. Raises StoreUnavailable, StoreRefused."""
+    link.call("SET", key, candidate, "NX", "EX", ttl_s)
+    known: bytes | None = link.call("GET", key)
+    return candidate if known is None else known.decode()
 
 
 def known_run(settings: Settings, kind: str, name: str) -> str | None:

@@ -7,9 +7,9 @@ import time
 from datetime import UTC, datetime
 
 from contract import keys
-from contract.link import Link
 from contract.settings import Settings
 from producers.gateway.store import Store
+from producers.named_runs import claim
 from producers.run_ids import take_run_id
 
 _MOST_REMEMBERED = 10_000
@@ -44,12 +44,9 @@ class NamedRuns:
         if candidate is None:
             taken = await asyncio.to_thread(take_run_id, self._settings, at or datetime.now(UTC))
             candidate = taken.run_id
-        return self._remember(kind, name, await self._store.run(lambda link: self._claim(link, keys.named_run(kind, name), candidate)))
-
-    def _claim(self, link: Link, key: str, candidate: str) -> str:
-        link.call("SET", key, candidate, "NX", "EX", self._settings.retention_s)
-        found: bytes | None = link.call("GET", key)
-        return candidate if found is None else found.decode()
+        key = keys.named_run(kind, name)
+        claimed = await self._store.run(lambda link: claim(link, key, candidate, self._settings.retention_s))
+        return self._remember(kind, name, claimed)
 
     def _remember(self, kind: str, name: str, run_id: str) -> str:
         if len(self._known) >= _MOST_REMEMBERED:

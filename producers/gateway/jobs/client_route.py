@@ -15,7 +15,6 @@ from contract.events import EventType
 from contract.run_id import require, with_client
 from producers.gateway.access.caller import Caller
 from producers.gateway.access.token import Scope
-from producers.gateway.context import gateway_of
 from producers.gateway.described import answered, json_body, problems, ref
 from producers.gateway.jobs.asked import ClientMetrics, CompleteClient, read_asked
 from producers.gateway.jobs.ending import complete_client
@@ -42,10 +41,7 @@ _RESPONSES = {
 )
 async def count(request: Request, run: str, client: str, idempotency_key: Key = None) -> Response:
     """Observations and totals of a client's run. What adds up needs an `Idempotency-Key`, the same at every repeat: it counts once."""
-    gateway = gateway_of(request)
-    caller = await gateway.caller(request)
-    with tracked(gateway, caller, "count_client", event_type=EventType.METRICS_UPDATED) as line:
-        caller.require(Scope.INGEST)
+    async with tracked(request, "count_client", Scope.INGEST, event_type=EventType.METRICS_UPDATED) as (gateway, caller, line):
         job, own = _named(caller, run, client)
         line |= {"run_id": with_client(job, own), "client_id": own}
         asked = await read_asked(gateway, request, ClientMetrics)
@@ -63,10 +59,7 @@ async def count(request: Request, run: str, client: str, idempotency_key: Key = 
 )
 async def complete(request: Request, run: str, client: str) -> Response:
     """Tell how a client's run ended, with its final totals. Sent again it counts once; another outcome corrects the one before."""
-    gateway = gateway_of(request)
-    caller = await gateway.caller(request)
-    with tracked(gateway, caller, "complete_client", event_type=EventType.CLIENT_COMPLETED) as line:
-        caller.require(Scope.INGEST)
+    async with tracked(request, "complete_client", Scope.INGEST, event_type=EventType.CLIENT_COMPLETED) as (gateway, caller, line):
         job, own = _named(caller, run, client)
         line |= {"run_id": with_client(job, own), "client_id": own}
         await complete_client(gateway, job, own, await read_asked(gateway, request, CompleteClient))

@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from contract.events import EventType
 from producers.gateway.access.token import Scope
-from producers.gateway.context import gateway_of
 from producers.gateway.described import SECURITY, answered, json_body, problems, ref
 from producers.gateway.handlers import job_handler_of
 from producers.gateway.jobs.asked import CompleteJob, StartJob, read_asked
@@ -43,11 +42,7 @@ async def start(request: Request, idempotency_key: Key = None) -> Response:
 
     409 while the same job is running: its holder's `run_id` and `age_s` are told. `exclusive: false` starts it all the same.
     """
-    gateway = gateway_of(request)
-    caller = await gateway.caller(request)
-    with tracked(gateway, caller, "start_job", event_type=EventType.JOB_STARTED) as line:
-        caller.require(Scope.OPERATE)
-        caller.require_client(None)
+    async with tracked(request, "start_job", Scope.OPERATE, whole=True, event_type=EventType.JOB_STARTED) as (gateway, caller, line):
         asked = await read_asked(gateway, request, StartJob)
         line |= {"job_type": asked.job_type, "client_id": asked.client_id}
         begun = await start_job(gateway, caller, asked, idempotency_key)
@@ -74,11 +69,7 @@ async def latest(
     limit: Annotated[int, Query(ge=1, le=_MOST, description="How many at most.")] = 20,
 ) -> Response:
     """The jobs with the latest events, newest first. Not for tokens that are limited to clients: jobs belong to no one client."""
-    gateway = gateway_of(request)
-    caller = await gateway.caller(request)
-    with tracked(gateway, caller, "list_jobs"):
-        caller.require(Scope.READ)
-        caller.require_client(None)
+    async with tracked(request, "list_jobs", Scope.READ, whole=True) as (gateway, _, _):
         jobs = await read_latest(gateway, limit, status or ())
     return _json({"jobs": jobs})
 
@@ -97,10 +88,7 @@ async def job(request: Request, run: str) -> Response:
 
     A token that is limited to clients gets their runs and nothing that is made from others'.
     """
-    gateway = gateway_of(request)
-    caller = await gateway.caller(request)
-    with tracked(gateway, caller, "read_job") as line:
-        caller.require(Scope.READ)
+    async with tracked(request, "read_job", Scope.READ) as (gateway, caller, line):
         wanted = named_run(run)
         line |= {"run_id": wanted.standard, "client_id": wanted.client}
         told = await read_job(gateway, caller, wanted)
@@ -119,11 +107,7 @@ async def job(request: Request, run: str) -> Response:
 )
 async def complete(request: Request, run: str) -> Response:
     """Tell how it ended. Sent again it counts once; another outcome corrects the one before."""
-    gateway = gateway_of(request)
-    caller = await gateway.caller(request)
-    with tracked(gateway, caller, "complete_job", event_type=EventType.JOB_COMPLETED) as line:
-        caller.require(Scope.OPERATE)
-        caller.require_client(None)
+    async with tracked(request, "complete_job", Scope.OPERATE, whole=True, event_type=EventType.JOB_COMPLETED) as (gateway, _, line):
         wanted = line["run_id"] = named_job(run)
         await complete_job(gateway, wanted, await read_asked(gateway, request, CompleteJob))
     return _json({"run_id": wanted}, 202)
@@ -138,11 +122,7 @@ async def complete(request: Request, run: str) -> Response:
 )
 async def heartbeat(request: Request, run: str) -> Response:
     """Keeps the job from being closed as silent, and its lock from ending. `lock` is `lost` when another may have started it too."""
-    gateway = gateway_of(request)
-    caller = await gateway.caller(request)
-    with tracked(gateway, caller, "beat_job", event_type=EventType.JOB_HEARTBEAT) as line:
-        caller.require(Scope.OPERATE)
-        caller.require_client(None)
+    async with tracked(request, "beat_job", Scope.OPERATE, whole=True, event_type=EventType.JOB_HEARTBEAT) as (gateway, _, line):
         wanted = line["run_id"] = named_job(run)
         line["lock"] = _LOCKS[await beat(gateway, wanted)]
     return _json({"run_id": wanted, "lock": line["lock"]}, 202)

@@ -1,33 +1,49 @@
-"""Each request about a job as one log line and one count."""
+"""Each request about a job: whose it is, and one log line and one count of it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
+from producers.gateway.context import Gateway, gateway_of
 from producers.gateway.problem import Problem
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from producers.gateway.access.caller import Caller
-    from producers.gateway.context import Gateway
+    from producers.gateway.access.token import Scope
 
 _log: Any = structlog.get_logger("runtally.gateway.jobs")
 
 
-@contextmanager
-def tracked(gateway: Gateway, caller: Caller, operation: str, **about: Any) -> Iterator[dict[str, Any]]:
-    """Log the request when the block is left: `operation`, `outcome` (accepted, failed, or a refusal's code), `duration_ms`, `caller`, and
-    what the block puts into the dictionary it gets (`run_id`, `client_id`, `event_type`).
+class Tracked(NamedTuple):
+    """A request whose sender is known. `line`: what else the log line is to say (`run_id`, `client_id`)."""
 
-    Counts `<operation>_accepted`, `_refused` and `_failed`, which is for the gateway's own part."""
+    gateway: Gateway
+    caller: Caller
+    line: dict[str, Any]
+
+
+@asynccontextmanager
+async def tracked(request: Request, operation: str, scope: Scope, *, whole: bool = False, **about: Any) -> AsyncIterator[Tracked]:
+    """Find out who sent it, and log the request when the block is left: `operation`, `outcome` (accepted, failed, or a refusal's code),
+    `duration_ms`, `caller`, `about` and the line. `whole`: it is about jobs as a whole, which no token of some clients may touch.
+
+    Counts `<operation>_accepted`, `_refused` and `_failed`, which is for the gateway's own part. Entering raises Problem."""
+    gateway = gateway_of(request)
+    caller = await gateway.caller(request)
     began_s = time.monotonic()
     outcome, counted = "failed", "failed"
     try:
-        yield about
+        caller.require(scope)
+        if whole:
+            caller.require_client(None)
+        yield Tracked(gateway, caller, about)
         outcome = counted = "accepted"
     except Problem as problem:
         outcome, counted = problem.code, "refused" if problem.status < 500 else "failed"
