@@ -15,8 +15,8 @@ from contract.settings import Settings
 from worker.fold import Entry, Known, Rules, fold
 from worker.rows import AnyRow
 
-_OF_COMMITS = {"version", "updated"}
-"""Fields of a row that tell of commits, not of events."""
+_NOT_OF_EVENTS = {"version", "updated", "other"}
+"""Fields of a row that tell of commits, or are a newer version's, and say nothing of events."""
 
 
 def folded(link: Link, settings: Settings, registry: Registry) -> dict[str, AnyRow]:
@@ -41,4 +41,4 @@ def differences(found: Mapping[str, AnyRow], expected: Mapping[str, AnyRow]) -> 
 
 
 def _values(row: AnyRow) -> dict[str, Any]:
-    return {name: value for name, value in structs.asdict(row).items() if name not in _OF_COMMITS}
+    return {name: value for name, value in structs.asdict(row).items() if name not in _NOT_OF_EVENTS}

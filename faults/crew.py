@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from types import TracebackType
@@ -46,6 +47,16 @@ class Crew:
     def tend(self) -> None:
         """Start again who has ended. Call it several times a second."""
         self._supervisor.tend()
+
+    def freeze(self) -> None:
+        """Stop every worker where it stands."""
+        for worker in self.workers:
+            worker.signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let frozen workers go on."""
+        for worker in self.workers:
+            worker.signal(signal.SIGCONT)
 
     def log(self) -> str:
         """All that the workers wrote."""

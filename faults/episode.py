@@ -33,7 +33,7 @@ _PATIENCE_S = 110.0
 
 @dataclass
 class Scene:
-    """What a fault may break. `notes` go to the verdict's details."""
+    """What a fault may break. `notes` go to the verdict's details. `whole_log` False: the log is trimmed meanwhile."""
 
     server: EmbeddedValkey
     settings: Settings
@@ -41,6 +41,7 @@ class Scene:
     load: Load
     progress: Progress
     notes: dict[str, Any] = field(default_factory=dict)
+    whole_log: bool = True
 
     def pause(self, seconds: float) -> None:
         """Let it go on for so long; workers that have ended are started again."""
@@ -105,7 +106,7 @@ def play(name: str, place: Scene, breaking: Callable[[Scene], None], *, seed: in
     place.progress.stop()
     link.close()
     answers = place.load.answers()
-    found = reckon(place.settings, together(answers))
+    found = reckon(place.settings, together(answers), whole_log=place.whole_log)
     return _verdict(name, place, found, answers, recovered_s) | {"seed": seed}
 
 

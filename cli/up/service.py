@@ -88,11 +88,11 @@ class ServiceProcess:
 
     def terminate(self) -> None:
         """Ask it, and whatever it has started, to end."""
-        self._signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it and whatever it has started, and collect it. Harmless when it has ended already."""
-        self._signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait()
 
@@ -100,7 +100,8 @@ class ServiceProcess:
         """The last lines of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
 
-    def _signal(self, number: signal.Signals) -> None:
+    def signal(self, number: signal.Signals) -> None:
+        """To its whole process group; nothing if it has ended."""
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)

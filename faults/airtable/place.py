@@ -77,6 +77,11 @@ class Place:
             "RUNTALLY_AIRTABLE_TIMEOUT_S": str(settings.airtable_timeout_s),
         }
 
+    @property
+    def lease_s(self) -> float:
+        """How long a flusher that says nothing keeps the base, at most."""
+        return max(self.pace.lease_s, 4 * self.settings.airtable_timeout_s + 2)
+
     def start_sandbox(self) -> None:
         """Start it, or start it again with what it held, on the same port."""
         command = ["-m", "cli.main", "sandbox", "--port", str(self._port), "--data-dir", str(self._folder)]
@@ -101,11 +106,20 @@ class Place:
         """Processes that send, see sender.py; they are at work when this returns."""
         for kind in kinds:
             self._senders.append(self._start("-m", "faults.airtable.sender", kind, json.dumps(asdict(self.pace))))
+        self._await_senders()
+
+    def _await_senders(self) -> None:
         deadline = time.monotonic() + _START_S
         while sum(READY in log.read_text() for log in self._folder.glob("*.log")) < len(self._senders):
             if time.monotonic() > deadline:
                 raise TimeoutError("the senders did not start")
             time.sleep(0.05)
+
+    def start_freezing(self, switch: Path) -> subprocess.Popen[bytes]:
+        """A flusher that freezes itself now and then while `switch` exists, see freezing_flusher.py; it is at work when this returns."""
+        self._senders.append(self._start("-m", "faults.airtable.freezing_flusher", json.dumps(asdict(self.pace)), str(switch)))
+        self._await_senders()
+        return self._senders[-1]
 
     def counters(self) -> dict[str, int]:
         """The sandbox's, over all its lives: the fullest second, lockouts, 429s."""

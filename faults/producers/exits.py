@@ -12,6 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.children import await_line
@@ -37,8 +38,11 @@ SUDDEN = ("os._exit", "sigkill")
 COLD = "sigkill_cold"
 """Killed before the sender has loaded its imports and connected: nothing is promised of these first events."""
 
+USUAL_WINDOW_S = 0.06
+"""What `about the linger window` comes to: 20 ms until a batch is closed, and as long again to send it and hear of it, at the median."""
+
 WINDOW_S = 0.5
-"""What `about the linger window` of 20 ms may come to on a busy machine, where the sender's thread has to wait for a core."""
+"""What a single one may come to on a busy machine, where the sender's thread has to wait for a core."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +97,12 @@ def run(seed: int, seconds: float) -> dict[str, Any]:
         "processes": len(trials),
         "accepted": sum(one.accepted for one in trials),
         "lost_by_sudden_ends_not_durable": sum(one.lost for one in sudden),
+        "usual_window_s": round(median(one.window_s for one in sudden), 4),
         "longest_window_s": round(max(one.window_s for one in sudden), 4),
         "longest_window_cold_s": round(max(one.window_s for one in trials if one.way == COLD), 4),
     }
     lost, doubled = sum(one.lost for one in promised), sum(one.doubled for one in trials)
-    ok = not lost and not doubled and all(one.window_s < WINDOW_S for one in sudden)
+    windows_s = [one.window_s for one in sudden]
+    ok = not lost and not doubled and max(windows_s) < WINDOW_S and median(windows_s) < USUAL_WINDOW_S
     recovered_s = max(one.recovered_s for one in trials)
     return verdict(NAME, seed, level="appended, durable", lost=lost, doubled=doubled, recovered_s=recovered_s, ok=ok, details=details)

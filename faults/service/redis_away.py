@@ -27,14 +27,15 @@ def go_away(place: Scene, seconds: float) -> None:
     """A while of health, `seconds` without Redis, then it is back. It goes orderly: what a crash costs is the matter of other faults."""
     place.pause(min(max(seconds / 2, _BEFORE_S[0]), _BEFORE_S[1]))
     place.load.phase("away")
-    _shut_down(place)
+    shut_down(place)
     place.pause(seconds)
     place.server.restart()
     place.load.phase("after")
     place.notes["away_s"] = seconds
 
 
-def _shut_down(place: Scene) -> None:
+def shut_down(place: Scene) -> None:
+    """Redis ends orderly: all that it answered is on disk."""
     # Killed, it would lose what it had answered and not yet written: with `everysec` it puts a write off for up to 2 s while the
     # fsync before is slow. Source: redis.conf, appendfsync; `aof_delayed_fsync` of INFO counts it.
     link = Link(place.server.url, name="runtally-faults")

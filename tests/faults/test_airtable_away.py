@@ -7,6 +7,6 @@ from faults.airtable.away import run
 
 def test_after_an_airtable_that_was_away_in_every_way_rows_flow_again_by_themselves() -> None:
     found = run(seed=1, seconds=14)
-    assert found["ok"], found
+    assert found["ok"], str(found)
     assert found["details"]["opened"] == found["details"]["closed"] >= 1
     assert found["details"]["back_s"] < 60

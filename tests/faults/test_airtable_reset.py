@@ -11,7 +11,7 @@ from faults.airtable.applied_but_reset import run
 
 def test_rows_are_right_though_one_answer_in_five_is_lost() -> None:
     found = run(seed=1, seconds=6)
-    assert found["ok"], found
+    assert found["ok"], str(found)
     assert (found["lost"], found["doubled"], found["stale"]) == (0, 0, 0)
     assert found["details"]["unclear"] > 0, "something was struck"
     assert found["details"]["most_calls_in_one_s"] <= 5

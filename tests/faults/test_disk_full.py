@@ -1,4 +1,4 @@
-"""Fault: the disk of Redis' append-only file is full. Writes are refused, publishers keep the events, and all are counted afterwards."""
+"""Fault: a disk is full, that of Redis' append-only file or that of the spool. What was accepted is counted once there is space."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import random
 
 import pytest
 
-from faults.producers.disk_full_aof import allowed, trial
+from faults.producers import disk_full_spool
+from faults.producers.disk_full_aof import trial
+from faults.producers.small_disk import allowed
 
 SEED = 13
 WHY_NOT = allowed()
@@ -20,3 +22,8 @@ def test_events_wait_while_the_log_refuses_and_are_counted_once_there_is_space(d
     assert found.counted == found.emitted >= 300
     assert found.recovered_s < 15
     assert found.gaps == 0
+
+
+def test_a_full_spool_refuses_what_has_no_place_and_drains_without_any() -> None:
+    verdict = disk_full_spool.run(SEED, seconds=2)
+    assert verdict["ok"], str(verdict)

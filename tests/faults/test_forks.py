@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.stage import Stage, stage
 from faults.producers.forking import CHILDREN, COLD, WAYS
-from faults.producers.forks import celery_trial, trial
+from faults.producers.forks import celery_trial, gunicorn_trial, trial
 
 SEED = 11
 
@@ -38,4 +38,12 @@ def test_the_children_of_a_celery_prefork_worker_lose_nothing_at_a_warm_shutdown
     found = celery_trial(place, tasks=80)
     assert found.faults == ()
     assert found.processes >= 3
+    assert (found.lost, found.doubled) == (0, 0)
+
+
+def test_gunicorn_with_preload_loses_nothing_of_its_master_and_its_workers(place: Stage) -> None:
+    found = gunicorn_trial(place, requests=60)
+    assert found.faults == ()
+    assert found.processes >= 2, "the master and a worker at least"
+    assert found.accepted >= 5 * 61
     assert (found.lost, found.doubled) == (0, 0)

@@ -13,5 +13,5 @@ BUFFER_EVENTS = 200
 def test_what_is_emitted_while_redis_is_away_is_counted_once_when_it_is_back() -> None:
     with scene(seed=SEED, producers=1, buffer_events=BUFFER_EVENTS) as place:
         verdict = play("redis away", place, lambda place: go_away(place, AWAY_S), seed=SEED)
-    assert verdict["ok"], verdict
+    assert verdict["ok"], str(verdict)
     assert verdict["details"]["spooled"] > 0, "the buffer was large enough: make it smaller"

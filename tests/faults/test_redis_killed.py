@@ -19,7 +19,7 @@ def test_redis_killed_and_restarted_under_load_loses_and_doubles_nothing() -> No
 
     with scene(seed=SEED, delivery="fsynced") as place:
         verdict: dict[str, Any] = play("redis killed", place, breaking, seed=SEED)
-    assert verdict["ok"], verdict
+    assert verdict["ok"], str(verdict)
 
 
 def test_what_was_confirmed_outlives_a_lost_tail_and_the_rest_is_sent_again() -> None:
@@ -33,6 +33,6 @@ def test_what_was_confirmed_outlives_a_lost_tail_and_the_rest_is_sent_again() ->
 
     with scene(seed=SEED, producers=1, delivery="fsynced", extra=(KEEP_ONE_FILE,)) as place:
         verdict: dict[str, Any] = play("tail lost", place, breaking, seed=SEED)
-    assert verdict["ok"], verdict
+    assert verdict["ok"], str(verdict)
     assert min(lost_bytes) > 0
     assert verdict["details"]["resent"] > 0, "nothing that was unconfirmed was in the lost tail"

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from benchmarks.stage import stage
 from contract import keys
 from contract.errors import LayoutMismatch
 from contract.link import Link
 from contract.settings import Settings
 from contract.status import Status
 from faults.producers.late_deliveries import fold
+from faults.service.versions import side_by_side
 from tests.building import REGISTRY, RUN, wire
 from worker.store.reader import Reader
 
@@ -96,3 +98,9 @@ def test_a_layout_of_another_version_is_refused_and_nothing_is_touched(settings:
     with pytest.raises(LayoutMismatch):
         fold(settings, PARTITION)
     assert link.call("KEYS", "*:row:*") == []
+
+
+def test_an_old_and_a_new_worker_fold_the_same_rows_in_turn_and_lose_nothing_of_each_other() -> None:
+    with stage() as place:
+        verdict = side_by_side(place, seed=19, seconds=2)
+    assert verdict["ok"], str(verdict)
