@@ -12,8 +12,8 @@ from contract import keys
 from contract.events import EventType
 from contract.link import Link
 from contract.settings import Settings
-from producers.outbox import Outbox
-from producers.publisher import Buffered, Subject
+from producers.publish.event import Buffered, Subject
+from producers.publish.outbox import Outbox
 
 NAMES = {
     "leads_processed": "Leads Processed",

@@ -12,7 +12,7 @@ from types import TracebackType
 from cli.event_check import Checked
 from contract.settings import Settings
 from producers.publisher import Publisher
-from producers.run_ids import take_run_id
+from producers.runs.run_ids import take_run_id
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Delivery:
         if row_id is None:
             row_id, data["origin"], _ = take_run_id(self._settings)
         deadline = time.monotonic() + self._timeout_s
-        while self._publisher.crowded and time.monotonic() < deadline:
+        while self._publisher.buffer.crowded and time.monotonic() < deadline:
             self._publisher.flush(0.05)
         self.outcome.events += 1
         self._publisher.emit(event.type, {**data, "run_id": row_id}, event.id, event.time)

@@ -19,8 +19,8 @@ from cli.reading import reading
 from contract.settings import Settings
 from contract.status import Status
 from producers.publisher import Publisher
-from producers.run_ids import take_run_id
 from producers.runs import ClientRun, Job
+from producers.runs.run_ids import take_run_id
 from worker.flush.readback import Readback
 from worker.store.reader import Reader
 

@@ -16,8 +16,8 @@ from contract.settings import Settings
 from producers.default import publisher
 from producers.exclusive import Exclusive
 from producers.exclusive import exclusive as lock_for
-from producers.run_ids import TakenId, take_run_id
-from producers.work import Terms, Work
+from producers.runs.run_ids import TakenId, take_run_id
+from producers.runs.work import Terms, Work
 
 _TRY_LATER = 75
 """EX_TEMPFAIL of sysexits.h: not now, another time."""

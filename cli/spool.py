@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from contract.settings import load_settings
-from producers.spool.draining import drain as draining
+from producers.draining import drain as draining
 from producers.spool.listing import Stored, listed
 
 _EXIT_WAITING = 1

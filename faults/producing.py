@@ -19,7 +19,8 @@ import msgspec
 from benchmarks.figures import percentile
 from benchmarks.workload import NAMES, metrics, subjects
 from contract.settings import load_settings
-from producers.publisher import Publisher, Subject
+from producers.publish.event import Subject
+from producers.publisher import Publisher
 
 RUNS, CLIENTS = 20, 5
 _OWN_IDS_EVERY = 50

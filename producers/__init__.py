@@ -7,10 +7,10 @@ with producers.job("batch_scoring", stream=1) as job:
         run.count(leads_processed=1, profile_scoring_tokens=812)
 """
 
-from producers.current import current_job, current_run
 from producers.exclusive import exclusive
 from producers.publisher import Publisher
 from producers.runs import ClientRun, Job
+from producers.runs.current import current_job, current_run
 from producers.service import (
     complete_client_metrics,
     complete_job_metrics,

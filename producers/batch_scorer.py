@@ -16,14 +16,14 @@ from typing import Any
 from contract import run_id as run_ids
 from contract.errors import LockLost, RunIdInvalid, TooManyErrors
 from producers import service
-from producers.calling import Calling, InLoop, Now, at_once
-from producers.chunks import Chunks, Keyed, lead_key
-from producers.current import working_on
 from producers.default import publisher
-from producers.marks import Marks
-from producers.progress_bar import Bar, progress_bar
 from producers.runs import ClientRun, Job
-from producers.tally import LEADS, POSTS, Names, Skip, Tally
+from producers.runs.current import working_on
+from producers.scoring.calling import Calling, InLoop, Now, at_once
+from producers.scoring.chunks import Chunks, Keyed, lead_key
+from producers.scoring.marks import Marks
+from producers.scoring.progress_bar import Bar, progress_bar
+from producers.scoring.tally import LEADS, POSTS, Names, Skip, Tally
 
 __all__ = ["LEADS", "POSTS", "BatchResult", "BatchScorer", "Skip", "Tally"]
 

@@ -16,10 +16,10 @@ from celery import signals, states
 from celery.exceptions import Reject
 
 from producers.default import publisher
-from producers.named_runs import known_run, run_named
-from producers.run_ids import TakenId
 from producers.runs import told
-from producers.work import Metrics, Plan, Terms, Work
+from producers.runs.named_runs import known_run, run_named
+from producers.runs.run_ids import TakenId
+from producers.runs.work import Metrics, Plan, Terms, Work
 
 _KIND = "celery"
 _HEADER = "runtally_run"

@@ -22,28 +22,58 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from producers.exclusive.lock import Exclusive
-    from producers.life import Life
-    from producers.publisher import Publisher
 
-_publishers: weakref.WeakSet[Publisher] = weakref.WeakSet()
-_locks: weakref.WeakSet[Exclusive] = weakref.WeakSet()
-_settled: list[Life] = []
+class Settled(Protocol):
+    """What must not be in the midst of something when the process forks."""
+
+    def settle(self) -> None:
+        """Before a fork: come to rest."""
+
+    def resume(self) -> None:
+        """After it, in the parent: go on."""
+
+
+class Drained(Protocol):
+    """What sends: a publisher."""
+
+    left: int
+    """Events that the last `close` left in the spool."""
+
+    @property
+    def life(self) -> Settled:
+        """What it does now; another after `close` and `begin_anew`."""
+
+    def close(self) -> int:
+        """Deliver or store what is left; how many events are neither."""
+
+    def begin_anew(self) -> None:
+        """In a forked child: let go of what is the parent's."""
+
+
+class Held(Protocol):
+    """What is given back when the process ends: a lock."""
+
+    def let_go(self) -> None:
+        """Give it back, from a signal's handler. Does nothing when it is not held. Raises nothing of Redis'."""
+
+
+_publishers: weakref.WeakSet[Drained] = weakref.WeakSet()
+_locks: weakref.WeakSet[Held] = weakref.WeakSet()
+_settled: list[Settled] = []
 _armed_pid = 0
 _undisturbed = 0
 _overdue = False
 
 
-def watch(publisher: Publisher) -> None:
+def watch(publisher: Drained) -> None:
     """Drain this publisher when the process ends; give it a new life in forked children."""
     _publishers.add(publisher)
     _arm_sigterm()
 
 
-def hold(lock: Exclusive) -> None:
+def hold(lock: Held) -> None:
     """Give this lock back, if it is still held, when SIGTERM ends the process: no block is left then."""
     _locks.add(lock)
     _arm_sigterm()

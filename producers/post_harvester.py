@@ -16,10 +16,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from producers.block import Block, current_piece
 from producers.runs import ClientRun, told
-from producers.tally import Skip
-from producers.work import Plan
+from producers.runs.work import Plan
+from producers.scoring.block import Block, current_piece
+from producers.scoring.tally import Skip
 
 __all__ = ["Harvest", "Skip", "current", "harvest"]
 

@@ -5,44 +5,25 @@ Nothing heavy is imported here: redis, pydantic and structlog come with the send
 
 from __future__ import annotations
 
-import threading
 import time as clock
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from contract import run_id as run_ids
 from contract.errors import EventRejected, RunIdInvalid
 from producers import exits
-from producers.life import Life
+from producers.publish.buffer import Buffer
+from producers.publish.event import Buffered, Subject
+from producers.publish.life import Life
 
 if TYPE_CHECKING:
     from contract.settings import Settings
-    from producers.outbox import Outbox
 
 _SUBJECTS_REMEMBERED = 10_000
 _COUNTERS = ("published", "batches", "resent", "spooled", "adopted")
-
-
-class Subject(NamedTuple):
-    """Where an event belongs: the row ID it is about, and the base run ID, which decides the partition."""
-
-    row_id: str
-    run: str
-
-
-class Buffered(NamedTuple):
-    """An event that waits to be sent. `id` is None for one numbered by its publisher; `at`: ns since the epoch, or a time.
-    `durable`: somebody waits until it is on disk."""
-
-    type: str
-    subject: Subject
-    data: dict[str, Any]
-    id: str | None
-    at: int | datetime
-    durable: bool = False
 
 
 class Publisher:
@@ -60,8 +41,6 @@ class Publisher:
         self.left = 0
         """Events that the last `close` left in the spool."""
         self._durable = settings.durable
-        self._limit = settings.buffer_events
-        self._crowd_at = settings.buffer_events * 3 // 4
         self._subjects: dict[tuple[Any, Any], Subject] = {}
         self._begin()
         exits.watch(self)
@@ -73,14 +52,8 @@ class Publisher:
         self._begin()
 
     def _begin(self) -> None:
-        self.buffer: deque[Buffered] = deque()
-        self.wake: SimpleQueue[None] = SimpleQueue()
-        self.waiters: deque[SimpleQueue[None]] = deque()
-        self.asleep = False
-        self._counts: Counter[str] = Counter()
-        # Reentrant: a signal's handler may find its own thread inside.
-        self._lock = threading.RLock()
-        self.life = Life(self)
+        self.buffer = Buffer(self.settings.buffer_events)
+        self.life = Life(self.settings, self.buffer)
 
     def emit(
         self, type: str, data: Mapping[str, Any], id: str | None = None, time: datetime | None = None, *, durable: bool = False
@@ -115,13 +88,13 @@ class Publisher:
         durable: bool = False,
     ) -> bool:
         """`emit` for callers that have the subject and own `data`: nothing is checked, nothing copied."""
-        if len(self.buffer) >= self._crowd_at and not self._relieve():
+        buffer = self.buffer
+        if len(buffer.events) >= buffer.crowd_at and not self._relieve():
             return False
         event = Buffered(type, subject, data, id, clock.time_ns() if time is None else time, durable or self._durable)
-        self.buffer.append(event)
-        if self.asleep:
-            self.asleep = False
-            self.wake.put(None)
+        buffer.events.append(event)
+        if buffer.asleep:
+            buffer.ring()
         elif not self.life.sending:
             self.life.start()
         return self._keep(event) if event.durable else True
@@ -148,18 +121,19 @@ class Publisher:
         spool among them)."""
         deadline = clock.monotonic() + timeout_s
         waiter: SimpleQueue[None] = SimpleQueue()
-        self.waiters.append(waiter)
+        buffer = self.buffer
+        buffer.waiters.append(waiter)
         try:
             while self.pending and (left := deadline - clock.monotonic()) > 0:
                 if not self.life.sending:
                     self.life.start()
-                self.wake.put(None)
+                buffer.wake.put(None)
                 try:
                     waiter.get(timeout=min(left, 0.05))
                 except Empty:
                     continue
         finally:
-            self.waiters.remove(waiter)
+            buffer.waiters.remove(waiter)
         return self.pending
 
     def close(self, timeout_s: float | None = None) -> int:
@@ -171,8 +145,8 @@ class Publisher:
         life = self.life
         lost = life.end()
         self.left = max(0, undelivered - lost)
-        self._counts.update(life.outbox.counts)
-        self.life = Life(self)
+        self.buffer.counts.update(life.outbox.counts)
+        self.life = Life(self.settings, self.buffer)
         return lost
 
     @property
@@ -190,50 +164,20 @@ class Publisher:
         """`published` (delivered events), `batches`, `resent` (batches sent again that the log may have had), `spooled` (events
         written to the spool), `adopted` (delivered events of dead publishers), `not_durable`, `damaged_records`, `dropped_<reason>`."""
         counts = Counter(dict.fromkeys(_COUNTERS, 0))
-        for counted in (self._counts, self.life.outbox.counts):
+        for counted in (self.buffer.counts, self.life.outbox.counts):
             counts.update(counted.copy())
         return dict(counts)
-
-    def drop(self, reason: str, number: int = 1) -> None:
-        """Count events that were not taken or cannot be sent."""
-        with self._lock:
-            self._counts[f"dropped_{reason}"] += number
-
-    @property
-    def crowded(self) -> bool:
-        """Whether the buffer fills faster than it is sent."""
-        return len(self.buffer) >= self._crowd_at
-
-    @property
-    def relieved(self) -> bool:
-        """Whether at least half of the buffer is free."""
-        return len(self.buffer) * 2 <= self._limit
-
-    def collect(self, outbox: Outbox, most: int) -> None:
-        """Move up to `most` events from the buffer to the outbox, whose lock the caller holds. Those that cannot be sent are counted."""
-        for _ in range(min(most, len(self.buffer))):
-            event = self.buffer.popleft()
-            reason = outbox.add(event)
-            if reason is not None:
-                self.drop(reason)
-                if event.durable:
-                    outbox.refused.append(event)
-
-    def started(self) -> None:
-        """A thread was started in this process."""
-        exits.arm()
 
     def _relieve(self) -> bool:
         """The buffer is crowded: whether there is room all the same."""
         self.life.relieve()
-        if len(self.buffer) < self._limit:
+        if not self.buffer.full:
             return True
-        self.drop(self.life.outbox.refusal or "buffer_full")
+        self.buffer.drop(self.life.outbox.refusal or "buffer_full")
         return False
 
     def _keep(self, event: Buffered) -> bool:
         kept = self.life.keep(event)
         if not kept:
-            with self._lock:
-                self._counts["not_durable"] += 1
+            self.buffer.count("not_durable")
         return kept

@@ -14,8 +14,8 @@ from contract import run_id as run_ids
 from contract.events import EventType
 from producers.default import publisher
 from producers.exclusive.scope import scope_of
-from producers.run_ids import take_run_id
 from producers.runs import Job
+from producers.runs.run_ids import take_run_id
 
 
 def job(job_type: str | None = None, *, stream: int | None = None, run_id: str | None = None, exclusive: bool = False) -> Job:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from producers.block import Block, current_piece
-from producers.tally import LEADS, Skip, Tally
-from producers.work import Plan
+from producers.runs.work import Plan
+from producers.scoring.block import Block, current_piece
+from producers.scoring.tally import LEADS, Skip, Tally
 
 __all__ = ["Skip", "Tally", "current", "lead"]
 

@@ -8,12 +8,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from contract.errors import AlreadyRunning
-from producers.awaited import Awaited
 from producers.default import publisher
 from producers.exclusive import Exclusive
 from producers.exclusive import exclusive as lock_for
-from producers.run_ids import take_run_id
-from producers.work import Metrics, Plan, Terms, Work
+from producers.runs.awaited import Awaited
+from producers.runs.run_ids import take_run_id
+from producers.runs.work import Metrics, Plan, Terms, Work
 
 if TYPE_CHECKING:
     from producers.exclusive import IfUnavailable

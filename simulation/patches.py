@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import producers.sender
+import producers.publish.sender
 import worker.consume
 import worker.flush.calls
 import worker.flush.flusher
@@ -72,7 +72,7 @@ def _standing() -> list[Patch]:
         (worker.flush.calls, "_jittered", lambda _: theatre.world().rng.random()),
         (worker.flush.turn, "_SLICE_S", 5.0),
         (worker.consume, "Link", SimulatedLink),
-        (producers.sender, "Link", SimulatedLink),
+        (producers.publish.sender, "Link", SimulatedLink),
         real_publisher.QUIET,
         real_publisher.LONELY,
         # Small, so that a few events already take several reads and commits.

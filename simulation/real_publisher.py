@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import cache
 from pathlib import Path
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-import producers.sender
+import producers.publish.sender
 from contract.settings import Settings
-from producers.outbox import Outbox
-from producers.publisher import Buffered, Publisher, Subject
-from producers.sender import Sender
+from producers.publish.buffer import Buffer
+from producers.publish.event import Buffered, Subject
+from producers.publish.outbox import Outbox
+from producers.publish.sender import Sender
 from simulation.publisher import BATCH_EVENTS
 
 if TYPE_CHECKING:
@@ -44,16 +43,8 @@ class _Outbox(Outbox):
         return batch
 
 
-class _Stub:
-    """As much of a Publisher as its sender asks for."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.buffer: deque[Buffered] = deque()
-        self.waiters: deque[SimpleQueue[None]] = deque()
-        self.pending = 0
-
-    collect = Publisher.collect
+class _Buffer(Buffer):
+    """Nothing may be dropped."""
 
     def drop(self, reason: str, number: int = 1) -> None:
         raise AssertionError(f"{number} events dropped: {reason}")
@@ -66,15 +57,15 @@ class RealPublisher:
         self.source = f"/sim/{name}"
         self._world = world
         settings = _settings(world.mix.level, world.mix.partitions)
-        self._stub = _Stub(settings)
+        self._buffer = _Buffer(settings.buffer_events)
         self._outbox = _Outbox(settings, name)
         self._outbox.world, self._outbox.source = world, self.source
-        self._sender = Sender(cast(Publisher, self._stub), self._outbox)
+        self._sender = Sender(settings, self._buffer, self._outbox)
 
     @property
     def drained(self) -> bool:
         """Whether all its events are confirmed."""
-        return not self._stub.buffer and not self._outbox
+        return not self._buffer and not self._outbox
 
     def emit(self, partition: int, row_id: str) -> bool:
         """Put an event in the buffer; False when its client has had as many as can be told apart."""
@@ -84,7 +75,7 @@ class RealPublisher:
         run = row_id.rpartition("-")[0]
         data: dict[str, Any] = {"metrics": {"leads_processed": 4**event.digit}}
         fields = {"type": "client.metrics.updated", "subject": Subject(row_id, run), "data": data, "id": None}
-        self._stub.buffer.append(Buffered(**fields, at=int(self._world.now_s * 1e9)))  # type: ignore[arg-type]
+        self._buffer.events.append(Buffered(**fields, at=int(self._world.now_s * 1e9)))  # type: ignore[arg-type]
         return True
 
     def deliver(self) -> None:
@@ -92,8 +83,8 @@ class RealPublisher:
         self._sender._turn()
 
 
-QUIET = (producers.sender, "_SPILL_AFTER_S", dict.fromkeys(("appended", "fsynced", "replicated"), 1e12))
+QUIET = (producers.publish.sender, "_SPILL_AFTER_S", dict.fromkeys(("appended", "fsynced", "replicated"), 1e12))
 """Nothing is spooled: there is no disk here."""
 
-LONELY = (producers.sender, "_ADOPT_EVERY_S", 1e12)
+LONELY = (producers.publish.sender, "_ADOPT_EVERY_S", 1e12)
 """No spool is adopted."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from contract.errors import AlreadyRunning, LockInvalid, LockLost, StoreRefused, StoreUnavailable
 from producers import exits
+from producers.default import publisher
 from producers.exclusive.grant import Grant
 from producers.exclusive.scope import Scope, scope_of
 
@@ -39,8 +40,6 @@ def exclusive(
 
     `run_id` is what a second start is told. Raises LockInvalid, RunIdInvalid and SettingsInvalid; asks Redis for nothing yet.
     """
-    from producers.default import publisher
-
     scope = scope_of(operation, stream, client)
     return Exclusive(publisher().settings, scope, run_id=run_id, if_unavailable=if_unavailable, raise_if_lost=raise_if_lost)
 

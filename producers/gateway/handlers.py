@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 
 from contract.errors import SettingsInvalid
 from producers.runs import Job
-from producers.tally import Skip
+from producers.scoring.tally import Skip
 
 __all__ = ["Handler", "JobHandler", "Skip", "handler_of", "job_handler_of", "load_handlers", "on_job", "on_leads", "on_profiles"]
 

@@ -21,7 +21,7 @@ from contract.errors import RuntallyError, StoreRefused, StoreUnavailable
 from contract.events import join_batch
 from contract.layout import claim_layout
 from contract.link import Command, Link
-from producers.spool.log_bound import LogBound
+from producers.publish.log_bound import LogBound
 
 if TYPE_CHECKING:
     from contract.settings import Settings

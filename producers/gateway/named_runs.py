@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from contract import keys
 from contract.settings import Settings
 from producers.gateway.store import Store
-from producers.named_runs import claim
-from producers.run_ids import take_run_id
+from producers.runs.named_runs import claim
+from producers.runs.run_ids import take_run_id
 
 _MOST_REMEMBERED = 10_000
 _REMEMBER_S = 60.0

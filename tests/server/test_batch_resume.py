@@ -25,8 +25,8 @@ from contract.status import Status
 from embedded import EmbeddedValkey
 from producers import default
 from producers.batch_scorer import BatchScorer, Tally
-from producers.marks import Marks
 from producers.publisher import Publisher
+from producers.scoring.marks import Marks
 from tests.conftest import SettingsMaker
 from tests.server.counted_runs import only_run
 from worker.rows import ClientRow, JobRow

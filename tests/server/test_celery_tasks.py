@@ -17,8 +17,8 @@ import producers
 from contract.settings import Settings
 from contract.status import Status
 from producers import default
+from producers.draining import drain
 from producers.publisher import Publisher
-from producers.spool.draining import drain
 from tests.server.counted_runs import Run, only_run, runs
 from tests.server.tracked_app import app, crash, fail, flaky, give_up, hang, later, lost, plain, read, score, slow
 from worker.rows import text

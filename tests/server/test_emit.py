@@ -13,7 +13,7 @@ import pytest
 
 from contract.settings import Settings
 from contract.status import Status
-from producers.spool.draining import drain
+from producers.draining import drain
 from tests.server.counted_runs import only_run, runs
 from worker.rows import text
 

@@ -19,8 +19,8 @@ from contract.link import Link
 from contract.settings import Settings
 from embedded import EmbeddedValkey
 from producers.publisher import Publisher
-from producers.run_ids import take_run_id
 from producers.runs import Job
+from producers.runs.run_ids import take_run_id
 
 RUN = "250930-141522"
 ROOT = Path(__file__).parents[2]

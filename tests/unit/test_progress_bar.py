@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog
 
-from producers.progress_bar import progress_bar
+from producers.scoring.progress_bar import progress_bar
 
 RUN = "250930-141522"
 

@@ -22,7 +22,7 @@ from producers.gateway.jobs.asked import StartJob
 from producers.gateway.jobs.entries import started_entries
 from producers.gateway.members import member_refused
 from producers.gateway.problem import Problem
-from producers.run_ids import take_run_id
+from producers.runs.run_ids import take_run_id
 
 _FIRST_TERM_S = 60.0
 """Until its start is in the log a job holds its lock for this long only: a gateway that dies in between leaves little behind."""

@@ -15,7 +15,7 @@ import structlog
 from contract.errors import RuntallyError
 from producers.publisher import Publisher
 from producers.runs import Job
-from producers.work import Work
+from producers.runs.work import Work
 
 if TYPE_CHECKING:
     from contract.settings import Settings

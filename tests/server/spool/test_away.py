@@ -32,7 +32,7 @@ def test_redis_away_under_load_events_go_through_the_spool_in_order(durable_valk
     for number in range(2, 20_001):
         assert emit(publisher, 1)
         if number % 100 == 0:
-            eventually(lambda: not publisher.crowded)
+            eventually(lambda: not publisher.buffer.crowded)
     assert publisher.counters["spooled"] > 5_000
     assert len(publisher.buffer) + publisher.life.outbox._own[keys.partition_of(RUN, 8)].held_events < 60_000
     durable_valkey.restart()

@@ -27,7 +27,7 @@ def test_a_full_spool_is_counted_and_durable_says_so(make_settings: Any, setting
     accepted = 0
     while not publisher.counters.get("dropped_spool_full"):
         accepted += emit(publisher, 1, id=None)
-        eventually(lambda: not publisher.crowded or publisher.life.outbox.refusal)
+        eventually(lambda: not publisher.buffer.crowded or publisher.life.outbox.refusal)
     assert not emit(publisher, 1, durable=True)
     lost = publisher.close()
     assert publisher.left + lost == accepted
@@ -71,7 +71,7 @@ def test_a_full_disk_is_survived_and_drained(
         durable_valkey.kill()
         while not publisher.counters.get("dropped_spool_full"):
             accepted += emit(publisher, 1)
-            eventually(lambda: not publisher.crowded or publisher.life.outbox.refusal)
+            eventually(lambda: not publisher.buffer.crowded or publisher.life.outbox.refusal)
         assert not emit(publisher, 1, durable=True)
         assert publisher.counters["spooled"] > 100
         durable_valkey.restart()

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import AsyncIterable, Callable, Mapping
 from typing import Any
 
-from producers.calling import Calling, Now
-from producers.marks import digest_of
+from producers.scoring.calling import Calling, Now
+from producers.scoring.marks import digest_of
 
 Keyed = tuple[Any, bytes]
 

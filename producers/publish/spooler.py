@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from producers.spool.errors import SpoolRefused
 
 if TYPE_CHECKING:
-    from producers.outbox import Outbox
-    from producers.publisher import Buffered, Publisher
+    from producers.publish.buffer import Buffer
+    from producers.publish.event import Buffered
+    from producers.publish.outbox import Outbox
 
 _CHUNK_EVENTS = 2_000
 _AGAIN_S = 0.1
@@ -34,12 +35,12 @@ class Ticket:
 class Spooler:
     """Runs in a thread of its own until `stopping`; `serve` may also be called where no thread can be started any more."""
 
-    def __init__(self, publisher: Publisher, outbox: Outbox) -> None:
+    def __init__(self, buffer: Buffer, outbox: Outbox) -> None:
         self.stopping = False
         self.asleep = False
         self.tickets: deque[Ticket] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self._publisher = publisher
+        self._buffer = buffer
         self._outbox = outbox
 
     def ring(self) -> None:
@@ -58,7 +59,7 @@ class Spooler:
         while not self.stopping:
             self.asleep = True
             # Looked at again after the flag is up: who came in between has not rung.
-            if not self.tickets and not self._publisher.crowded:
+            if not self.tickets and not self._buffer.crowded:
                 self._nap(_IDLE_S)
             self.asleep = False
             if not self.serve():
@@ -75,17 +76,17 @@ class Spooler:
         finally:
             for ticket, answer in zip(tickets, kept, strict=True):
                 ticket.answer.put(answer)
-        return self._relieve() if self._publisher.crowded else True
+        return self._relieve() if self._buffer.crowded else True
 
     def _relieve(self) -> bool:
         """Move events from the buffer to the disk until half of it is free."""
-        while not self._publisher.relieved:
+        while not self._buffer.relieved:
             with self._outbox.lock:
                 if self.stopping:
                     return True
                 try:
                     self._outbox.spill()
-                    self._publisher.collect(self._outbox, _CHUNK_EVENTS)
+                    self._outbox.collect(self._buffer, _CHUNK_EVENTS)
                     self._outbox.spill()
                 except SpoolRefused:
                     return False
@@ -98,7 +99,7 @@ class Spooler:
         try:
             # What is in memory first: while the disk is full, memory must not grow with every ticket.
             self._outbox.store(sync=False)
-            self._publisher.collect(self._outbox, len(self._publisher.buffer))
+            self._outbox.collect(self._buffer, len(self._buffer))
             self._outbox.store(sync=True)
         except SpoolRefused:
             # Perhaps some were stored or delivered before. To deny it is on the safe side.

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from producers import heartbeat
-from producers.current import working_on
-from producers.runs import ClientRun, Job, told
+from producers.runs import heartbeat
+from producers.runs.current import working_on
+from producers.runs.job import ClientRun, Job, told
 
 if TYPE_CHECKING:
     from producers.publisher import Publisher

@@ -1,4 +1,4 @@
-"""The sender: takes events from the publisher's buffer, numbers and packs them, and delivers batches in order.
+"""The sender: takes events from the buffer, numbers and packs them, and delivers batches in order.
 
 One batch in flight a lane, and the oldest unconfirmed first: both make a plain watermark exact. After a new connection
 everything unconfirmed is sent again (docs/design.md, the connection rule).
@@ -20,13 +20,14 @@ from contract import keys
 from contract.errors import LayoutMismatch, RuntallyError, StoreRefused, StoreUnavailable
 from contract.layout import claim_layout
 from contract.link import Command, Link
-from producers.outbox import Outbox
+from producers.publish.log_bound import LogBound
 from producers.spool.errors import SpoolRefused
-from producers.spool.lane import Batch
-from producers.spool.log_bound import LogBound
 
 if TYPE_CHECKING:
-    from producers.publisher import Publisher
+    from contract.settings import Settings
+    from producers.publish.buffer import Buffer
+    from producers.publish.outbox import Outbox
+    from producers.spool.lane import Batch
 
 _IDLE_S = 1.0
 _BACKOFF_S = (0.05, 5.0)
@@ -51,14 +52,15 @@ def _log() -> Any:
 
 
 class Sender:
-    """Runs in the publisher's thread until `stopping`."""
+    """Runs in the life's thread until `stopping`."""
 
-    def __init__(self, publisher: Publisher, outbox: Outbox) -> None:
-        settings = publisher.settings
+    def __init__(self, settings: Settings, buffer: Buffer, outbox: Outbox) -> None:
         self.stopping = False
-        self._publisher = publisher
+        self._buffer = buffer
         self._outbox = outbox
         self._counts = outbox.counts
+        self._partitions = settings.partitions
+        self._batch_events = settings.batch_events
         self._delivery = settings.delivery
         self._replicas = settings.replicas
         self._spill_after_s = _SPILL_AFTER_S[settings.delivery]
@@ -99,22 +101,22 @@ class Sender:
 
     def _wait(self) -> None:
         """Until there is something to send, and then for company: `linger_ms`, unless a batch is full or somebody flushes."""
-        publisher = self._publisher
-        if not publisher.buffer and not self._outbox:
+        buffer = self._buffer
+        if not buffer.events and not self._outbox:
             self._adopt()
-            publisher.asleep = True
+            buffer.asleep = True
             # Looked at again after the flag is up: an event put in between has not rung.
-            if not publisher.buffer and not publisher.waiters and not self._outbox and not self._nap(_IDLE_S):
+            if not buffer.events and not buffer.waiters and not self._outbox and not self._nap(_IDLE_S):
                 with self._outbox.lock:
                     self._outbox.tidy()
-            publisher.asleep = False
-        if publisher.buffer and len(publisher.buffer) < self._publisher.settings.batch_events and not publisher.waiters:
+            buffer.asleep = False
+        if buffer.events and len(buffer) < self._batch_events and not buffer.waiters:
             self._nap(self._linger_s)
 
     def _nap(self, seconds: float) -> bool:
         """Whether somebody rang."""
         try:
-            self._publisher.wake.get(timeout=seconds)
+            self._buffer.wake.get(timeout=seconds)
         except Empty:
             return False
         return True
@@ -129,14 +131,14 @@ class Sender:
             if not self._outbox:
                 self._well_at = monotonic()
             if not self.stopping:
-                self._publisher.collect(self._outbox, self._outbox.room_events)
+                self._outbox.collect(self._buffer, self._outbox.room_events)
             damaged = self._counts["damaged_records"]
             lost = self._outbox.refill()
             damaged = self._counts["damaged_records"] - damaged
             self._outbox.close_batches()
             waiting = bool(self._outbox)
         if lost or damaged:
-            self._publisher.drop("spool_damaged", lost)
+            self._buffer.drop("spool_damaged", lost)
             _log().error("damaged records in the spool: they are kept there as damaged-…", own_events=lost, adopted_records=damaged)
         if not waiting:
             return False
@@ -149,7 +151,7 @@ class Sender:
         """One round trip: the next batch of every lane. Raises StoreUnavailable, StoreRefused."""
         epoch = self._link.open()
         if epoch != self._epoch:
-            claim_layout(self._link, self._publisher.settings.partitions)
+            claim_layout(self._link, self._partitions)
             with self._outbox.lock:
                 self._outbox.rewind()
             self._epoch = epoch
@@ -218,7 +220,7 @@ class Sender:
         self._well_at = monotonic()
 
     def _tell_waiters(self) -> None:
-        for waiter in list(self._publisher.waiters):
+        for waiter in list(self._buffer.waiters):
             waiter.put(None)
 
     def _adopt(self) -> None:
@@ -232,18 +234,23 @@ class Sender:
 
     def _keep_safe(self) -> None:
         """When nothing was delivered for a while, or older events are on disk already, spool what is in memory."""
-        if not self._outbox.own_events and not self._publisher.buffer:
+        if not self._outbox.own_events and not self._buffer.events:
             return
         late = monotonic() - self._well_at >= self._spill_after_s
         with self._outbox.lock, suppress(SpoolRefused):
             if not self.stopping and (late or self._outbox.spilled):
                 self._outbox.spill()
-                self._publisher.collect(self._outbox, len(self._publisher.buffer))
+                self._outbox.collect(self._buffer, len(self._buffer))
                 self._outbox.spill()
         if self._outbox.refusal != self._refusal:
             self._refusal = self._outbox.refusal
             if self._refusal is not None:
-                _log().error("the spool takes no events: they wait in memory", reason=self._refusal, waiting=self._publisher.pending)
+                _log().error("the spool takes no events: they wait in memory", reason=self._refusal, waiting=self._waiting)
+
+    @property
+    def _waiting(self) -> int:
+        """Events that are not delivered, for the log line."""
+        return len(self._buffer) + self._outbox.own_events
 
     def _back_off(self, error: RuntallyError) -> None:
         """Wait before the next try: longer each time, with jitter. The first failure of a row is told, and then each tenth."""
@@ -251,7 +258,7 @@ class Sender:
             self._tell_at = monotonic() + _TELL_EVERY_S
             log = _log()
             level = log.error if isinstance(error, LayoutMismatch) else log.warning
-            level("events wait: the log cannot be reached", error=str(error), waiting=self._publisher.pending)
+            level("events wait: the log cannot be reached", error=str(error), waiting=self._waiting)
         if isinstance(error, StoreRefused | StoreUnavailable):
             self._counts["failed_rounds"] += 1
         floor, cap = _BACKOFF_S

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from producers.awaited import Awaited, aside
+from producers.runs.awaited import Awaited, aside
 
 T = TypeVar("T")
 

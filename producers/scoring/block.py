@@ -16,12 +16,12 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 from contract import run_id as run_ids
 from contract.errors import NoCurrentRun, RunIdInvalid
 from producers import service
-from producers.calling import Calling, InLoop, Now, at_once
-from producers.current import working_on
 from producers.default import publisher
 from producers.runs import ClientRun, Job, was_cancelled
-from producers.tally import Skip
-from producers.work import Plan
+from producers.runs.current import working_on
+from producers.runs.work import Plan
+from producers.scoring.calling import Calling, InLoop, Now, at_once
+from producers.scoring.tally import Skip
 
 F = TypeVar("F", bound=Callable[..., Any])
 _current: ContextVar[Any] = ContextVar("runtally_piece", default=None)

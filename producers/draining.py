@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from contract.errors import StoreRefused
+from producers.publish.sender import LOG_FULL, Sender
 from producers.publisher import Publisher
-from producers.sender import LOG_FULL, Sender
 
 if TYPE_CHECKING:
     from contract.settings import Settings
@@ -23,7 +23,7 @@ def drain(settings: Settings, *, any_target: bool = False) -> Iterator[int]:
     StoreRefused, LayoutMismatch; what is not delivered then stays in the spool. May run beside publishers and other drains."""
     publisher = Publisher(settings)
     outbox = publisher.life.outbox
-    sender = Sender(publisher, outbox)
+    sender = Sender(settings, publisher.buffer, outbox)
     try:
         while True:
             try:

@@ -20,10 +20,11 @@ from producers.spool.lane import Batch, Lane, LaneKey
 
 if TYPE_CHECKING:
     from contract.settings import Settings
-    from producers.publisher import Buffered
+    from producers.publish.buffer import Buffer
+    from producers.publish.event import Buffered
 
 _OPEN_EVENTS = {"appended": 5_000, "fsynced": 50_000, "replicated": 50_000}
-"""Most events in the outbox's memory, by delivery level: the rest waits in the publisher's buffer, unencoded, or in the spool.
+"""Most events in the outbox's memory, by delivery level: the rest waits in the buffer, unencoded, or in the spool.
 A second may pass between two confirmations of `fsynced`."""
 
 
@@ -85,6 +86,16 @@ class Outbox:
     def spilled(self) -> bool:
         """Whether events of this publisher are on disk only."""
         return any(lane.spilled for lane in self._own.values())
+
+    def collect(self, buffer: Buffer, most: int) -> None:
+        """Take up to `most` events from the buffer. Those that cannot be sent are counted there."""
+        for _ in range(min(most, len(buffer))):
+            event = buffer.events.popleft()
+            reason = self.add(event)
+            if reason is not None:
+                buffer.drop(reason)
+                if event.durable:
+                    self.refused.append(event)
 
     def add(self, event: Buffered) -> str | None:
         """Number and encode an event. The reason when it cannot be sent (`too_large`, `unencodable`), else None."""

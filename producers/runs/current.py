@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from contract import run_id as run_ids
 from contract.errors import NoCurrentRun
-from producers.runs import ClientRun, Job
+from producers.default import publisher
+from producers.runs.job import ClientRun, Job
 
 
 class Current(NamedTuple):
@@ -59,9 +61,6 @@ def _here() -> Current:
 
 
 def _given_by_exec() -> Current | None:
-    from contract import run_id as run_ids
-    from producers.default import publisher
-
     own = publisher()
     if own.settings.run_id is None:
         return None

@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 from contract.events import EventType
 from contract.status import Status
-from producers import heartbeat
-from producers.awaited import Awaited
 from producers.default import publisher as default_publisher
 from producers.exclusive import Exclusive, exclusive
-from producers.publisher import Publisher, Subject
-from producers.run_ids import take_run_id
+from producers.publish.event import Subject
+from producers.publisher import Publisher
+from producers.runs import heartbeat
+from producers.runs.awaited import Awaited
+from producers.runs.run_ids import take_run_id
 
 _TOLD = 2_000
 """Most characters of an exception that are told in the notes."""

@@ -13,13 +13,15 @@ from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from producers import exits
-from producers.outbox import Outbox
+from producers.publish.outbox import Outbox
+from producers.publish.spooler import Spooler, Ticket
 from producers.spool.errors import SpoolRefused
-from producers.spool.spooler import Spooler, Ticket
 
 if TYPE_CHECKING:
-    from producers.publisher import Buffered, Publisher
-    from producers.sender import Sender
+    from contract.settings import Settings
+    from producers.publish.buffer import Buffer
+    from producers.publish.event import Buffered
+    from producers.publish.sender import Sender
 
 _IMPORTS_S = 10.0
 _TURN_S = 3.0
@@ -31,13 +33,15 @@ _LOOK_S = 0.5
 class Life:
     """Opens nothing and starts no thread until there is something to do."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, settings: Settings, buffer: Buffer) -> None:
+        """`buffer`: what it sends. It outlives this life."""
         self.nonce = token_hex(8)
-        self.outbox = Outbox(publisher.settings, self.nonce)
+        self.outbox = Outbox(settings, self.nonce)
         self.sending = False
         """Whether the sender's thread was started. Read without a lock by every emit."""
-        self._publisher = publisher
-        self._spooler = Spooler(publisher, self.outbox)
+        self._settings = settings
+        self._buffer = buffer
+        self._spooler = Spooler(buffer, self.outbox)
         self._sender: Sender | None = None
         self._stopping = False
         self._lock = threading.RLock()
@@ -79,7 +83,7 @@ class Life:
         sender, thread = self._sender, self._threads.get("runtally-publisher")
         if sender is not None:
             sender.stopping = True
-        self._publisher.wake.put(None)
+        self._buffer.wake.put(None)
         with exits.undisturbed():
             lost = self._store_rest()
         if thread is not None and thread is not threading.current_thread():
@@ -127,16 +131,16 @@ class Life:
             except RuntimeError:
                 del self._threads[name]
                 return False  # the interpreter is shutting down; the drain at exit stores what is left
-        self._publisher.started()
+        exits.arm()
         return True
 
     def _send(self) -> None:
         try:
             from contract.link import preload
-            from producers.sender import Sender
+            from producers.publish.sender import Sender
 
             if self._sender is None:
-                self._sender = Sender(self._publisher, self.outbox)
+                self._sender = Sender(self._settings, self._buffer, self.outbox)
             preload()
             self._imported.set()
             if not self._stopping:
@@ -149,16 +153,16 @@ class Life:
         self._let_go()
 
     def _store_rest(self) -> int:
-        outbox, buffer = self.outbox, self._publisher.buffer
+        outbox, buffer = self.outbox, self._buffer
         if not outbox.lock.acquire(timeout=_LOCK_S):
             return len(buffer) + outbox.unstored_events  # the disk hangs
         try:
-            self._publisher.collect(outbox, len(buffer))
+            outbox.collect(buffer, len(buffer))
             outbox.store(sync=True)
             lost = 0
         except SpoolRefused as error:
             lost = outbox.unstored_events
-            self._publisher.drop(error.reason, lost)
+            buffer.drop(error.reason, lost)
         finally:
             outbox.lock.release()
         for ticket in list(self._spooler.tickets):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from contract import keys
 from contract.errors import RuntallyError
 from contract.link import Link
-from producers.run_ids import TakenId, take_run_id
+from producers.runs.run_ids import TakenId, take_run_id
 
 if TYPE_CHECKING:
     from contract.settings import Settings
