@@ -108,8 +108,9 @@ def dead(partition: int) -> str:
 
 def marks(partition: int, run_base: str) -> str:
     """HASH of what a batch has finished: `<chunk>:<client>` -> digests of the chunk's leads, 8 bytes each; `finished:<client>`;
-    `service`; `until_ms`, until when the run may be continued. Written by the batch scorer once the counts are in the log; expires
-    `id_memory_s` after its last mark."""
+    `intended:<chunk>:<client>` -> digests of the leads that the chunk's event counts; `service`; `until_ms`, until when the run may be
+    continued. Written by the batch scorer: intents before the counts are told, all else once they are in the log; expires `id_memory_s`
+    after it was last written."""
     return f"{_tag(partition)}:marks:{run_base}"
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from contract import run_id as run_ids
@@ -20,7 +21,7 @@ from producers.default import publisher
 from producers.runs import ClientRun, Job
 from producers.runs.current import working_on
 from producers.scoring.calling import Calling, InLoop, Now, at_once
-from producers.scoring.chunks import Chunks, Keyed, lead_key
+from producers.scoring.chunks import Chunks, lead_key
 from producers.scoring.marks import Marks
 from producers.scoring.progress_bar import Bar, progress_bar
 from producers.scoring.tally import LEADS, POSTS, Names, Skip, Tally
@@ -157,41 +158,44 @@ class _Batch:
         scorer, marks, complete = self._scorer, self._marks, True
         leads_of = scorer.leads_of
         leads = leads_of[client] if isinstance(leads_of, Mapping) else await self._calling.call(leads_of, client)
-        chunks = Chunks(self._calling, leads, scorer.chunk_size, scorer.key, marks.finished_leads(client))
-        while chunk := await chunks.next():
+        finished, intents = marks.finished_leads(client), marks.intents(client)
+        chunks = Chunks(self._calling, leads, scorer.chunk_size, scorer.key, finished, intents)
+        while (chunk := await chunks.next()) is not None:
             self._check_lock()
-            digests = [digest for _, digest in chunk]
-            name = marks.chunk(client, digests)
-            tally = await self._score(chunk)
+            name = chunk.name or marks.chunk(client, chunk.digests)
+            tally = await self._score(chunk.leads)
             total.add(tally)
-            await self._calling.aside(marks.save, 0.0)
-            if run.tell(tally.told(), id=f"chunk:{self._result.run_id}:{name}"):
-                marks.finish_chunk(client, name, digests)
-            else:
-                complete = False
-            await self._calling.aside(marks.save)
-            self._bar.chunk(client, len(chunk))
+            tell = partial(run.tell_through, tally.told(), id=f"chunk:{self._result.run_id}:{name}")
+            complete &= await self._calling.aside(marks.count, client, name, chunk.digests, tell)
+            self._bar.chunk(client, len(chunk.leads))
             self._check_errors(total)
         return complete
 
-    async def _score(self, chunk: list[Keyed]) -> Tally:
-        scorer, calling, leads = self._scorer, self._calling, [lead for lead, _ in chunk]
-        if scorer.score_chunk is not None:
-            tally = Tally(scorer.names, len(leads))
-            try:
-                await calling.call(scorer.score_chunk, leads, tally)
-            except Skip as skip:
-                tally.fail(skip)
-            return tally
-        assert scorer.score_lead is not None
-        tally = Tally(scorer.names)
-        for lead in leads:
-            one = Tally(scorer.names, 1)
-            try:
-                one.judge(await calling.call(scorer.score_lead, lead, one))
-            except Exception as error:  # noqa: BLE001  # the user's function may raise anything: it is this lead's error alone
-                one.fail(error)
-            tally.add(one)
+    async def _score(self, leads: list[Any]) -> Tally:
+        scorer, tally = self._scorer, Tally(self._scorer.names)
+        if scorer.score_lead is not None:
+            for lead in leads:
+                tally.add(await self._lead(scorer.score_lead, lead))
+        elif scorer.score_chunk is not None:
+            # What an earlier attempt cut off may be more than the model is to get at once by now.
+            for begin in range(0, len(leads), scorer.chunk_size):
+                tally.add(await self._chunk(scorer.score_chunk, leads[begin : begin + scorer.chunk_size]))
+        return tally
+
+    async def _chunk(self, score: Callable[[list[Any], Tally], Any], leads: list[Any]) -> Tally:
+        tally = Tally(self._scorer.names, len(leads))
+        try:
+            await self._calling.call(score, leads, tally)
+        except Skip as skip:
+            tally.fail(skip)
+        return tally
+
+    async def _lead(self, score: Callable[[Any, Tally], Any], lead: Any) -> Tally:
+        tally = Tally(self._scorer.names, 1)
+        try:
+            tally.judge(await self._calling.call(score, lead, tally))
+        except Exception as error:  # noqa: BLE001  # the user's function may raise anything: it is this lead's error alone
+            tally.fail(error)
         return tally
 
     def _check_lock(self) -> None:

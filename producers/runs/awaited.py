@@ -51,6 +51,17 @@ class Awaited:
             return put(*args)
         return True
 
+    def _told_through(self, put: Callable[..., bool], *args: object) -> bool:
+        """Call `put` in the writer's turn and wait for its answer; now if there is no writer."""
+        writer = self._writer
+        if writer is None:
+            return put(*args)
+        try:
+            turn = writer.submit(put, *args)
+        except RuntimeError:  # as above
+            return put(*args)
+        return turn.result()
+
     async def __aenter__(self) -> Self:
         if self._waits:
             await _entered(self)

@@ -60,6 +60,10 @@ class ClientRun(Awaited):
         same at every repeat: told again within `id_memory_s`, the event counts once."""
         return self._put(EventType.METRICS_UPDATED, data, id)
 
+    def tell_through(self, data: dict[str, Any], *, id: str) -> bool:
+        """`tell`, for callers in a thread of their own: waits where another thread writes, and so knows whether it was taken."""
+        return self._told_through(self._publisher.put, EventType.METRICS_UPDATED, self._subject, data, id)
+
     def skip(self, reason: str, number: int = 1) -> None:
         """Count leads that were skipped, by reason code (`NO_CONTENT`, `SAFETY_BLOCK`, … or your own)."""
         self._put(EventType.METRICS_UPDATED, {"metrics": {"leads_skipped": number}, "skips": {reason: number}})

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,23 +12,15 @@ from contract.errors import AlreadyRunning, LockLost, RunIdInvalid, TooManyError
 from contract.link import Link
 from contract.settings import Settings
 from contract.status import Status
-from producers import default
 from producers.batch_scorer import POSTS, BatchScorer, Skip, Tally
 from producers.publisher import Publisher
-from tests.server.counted_runs import only_run
-from worker.rows import ClientRow, JobRow, text
+from tests.server.scorers.leads import LEADS, A, counted, score
+from worker.rows import text
+
+pytestmark = pytest.mark.usefixtures("publisher")
+
 
 RUN = "250930-141522"
-LEADS = {"a": [f"a{n}" for n in range(7)], "b": ["b0"], "empty": []}
-
-
-@pytest.fixture(autouse=True)
-def publisher(settings: Settings) -> Iterator[Publisher]:
-    publisher = Publisher(settings)
-    default.use(publisher)
-    yield publisher
-    default.use(None)
-    assert publisher.close() == 0
 
 
 @pytest.fixture
@@ -40,36 +29,6 @@ def link(redis_url: str) -> Iterator[Link]:
     link.open()
     yield link
     link.close()
-
-
-def counted(settings: Settings) -> tuple[JobRow, dict[str, ClientRow]]:
-    assert producers.flush() == 0
-    job, clients = only_run(settings)
-    return job, {client.client: client for client in clients}
-
-
-def score(lead: str, tally: Tally) -> int | None:
-    """Of the leads of `a` one is skipped, one unclear, one an error, one not to be put to the model."""
-    if lead == "a1":
-        raise Skip("SAFETY_BLOCK")
-    if lead == "a2":
-        raise Skip("NO_CONTENT", examined=False)
-    if lead == "a3":
-        raise ValueError("no JSON")
-    tally.tokens(prompt=10, completion=1)
-    return None if lead == "a4" else len(lead)
-
-
-A = {
-    "Leads Processed": 7,
-    "Profiles Examined for Scoring": 6,
-    "Profiles Successfully Scored": 3,
-    "Leads Skipped": 2,
-    "Errors": 1,
-    "Prompt Tokens": 40,
-    "Completion Tokens": 4,
-    "Profile Scoring Tokens": 44,
-}
 
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 7, 100])
@@ -208,102 +167,6 @@ def test_a_lead_that_nothing_identifies_fails_its_client_with_what_to_do(setting
     assert "give key=" in str(result.failed["a"])
     named = BatchScorer(leads_of={"b": [{"name": "Ada"}], "c": [{"id": 7}]}, score_lead=lambda *_: 1, key=str)
     assert named.run(["b", "c"]).failed == {}
-
-
-class _Seen:
-    """What was called in which thread."""
-
-    def __init__(self) -> None:
-        self.threads: dict[str, set[int]] = {}
-
-    def __call__(self, name: str) -> None:
-        self.threads.setdefault(name, set()).add(threading.get_ident())
-
-
-def _async_forms(seen: _Seen) -> dict[str, dict[str, Any]]:
-    async def score_later(lead: str, tally: Tally) -> int | None:
-        seen("loop")
-        await asyncio.sleep(0)
-        return score(lead, tally)
-
-    def score_aside(lead: str, tally: Tally) -> int | None:
-        seen("aside")
-        assert producers.current_run().run_id
-        return score(lead, tally)
-
-    async def leads_later(client: str) -> list[str]:
-        await asyncio.sleep(0)
-        return LEADS[client]
-
-    def leads_promised(client: str) -> Awaitable[list[str]]:
-        return leads_later(client)
-
-    async def leads_one_by_one(client: str) -> AsyncIterator[str]:
-        for lead in LEADS[client]:
-            await asyncio.sleep(0)
-            yield lead
-
-    def leads_aside(client: str) -> Iterator[str]:
-        for lead in LEADS[client]:
-            seen("aside")
-            yield lead
-
-    return {
-        "coroutines": {"leads_of": leads_later, "score_lead": score_later},
-        "an async generator": {"leads_of": leads_one_by_one, "score_lead": score_later},
-        "plain functions": {"leads_of": leads_aside, "score_lead": score_aside},
-        "a function that returns a coroutine": {"leads_of": leads_promised, "score_lead": score_later},
-        "a mapping": {"leads_of": LEADS, "score_lead": score_aside},
-    }
-
-
-@pytest.mark.parametrize("form", list(_async_forms(_Seen())))
-def test_the_async_form_counts_alike_and_keeps_what_may_block_off_the_loop(settings: Settings, form: str) -> None:
-    seen = _Seen()
-    scorer = BatchScorer(**_async_forms(seen)[form], chunk_size=3, exclusive=True)
-    result = asyncio.run(scorer.run_async(["a", "b", "empty"]))
-    job, clients = counted(settings)
-    assert (result.run_id, result.failed, job.status) == (job.run, {}, Status.COMPLETED)
-    assert clients["a"].metrics == A
-    assert clients["empty"].status is Status.NO_LEADS
-    assert threading.get_ident() not in seen.threads.get("aside", set())
-    assert seen.threads.get("loop", {threading.get_ident()}) == {threading.get_ident()}
-
-
-def test_a_cancelled_batch_is_failed_with_a_note(settings: Settings) -> None:
-    async def main() -> None:
-        begun = asyncio.Event()
-
-        async def hangs(lead: str, tally: Tally) -> None:
-            begun.set()
-            await asyncio.sleep(60)
-
-        task = asyncio.create_task(BatchScorer(leads_of=LEADS, score_lead=hangs).run_async(["a", "b"]))
-        await begun.wait()
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert task.cancelled()
-
-    asyncio.run(main())
-    job, clients = counted(settings)
-    assert (job.status, clients["a"].status, list(clients)) == (Status.FAILED, Status.FAILED, ["a"])
-    assert "cancelled" in text(job, "notes")
-
-
-def test_the_sync_form_refuses_what_is_to_be_awaited(settings: Settings) -> None:
-    async def later(*_: object) -> list[str]:
-        return []
-
-    async def one_by_one(_: str) -> AsyncIterator[str]:
-        yield "a"
-
-    for function in (later, one_by_one):
-        with pytest.raises(TypeError, match="use run_async"):
-            BatchScorer(leads_of=function, score_lead=score).run(["a"])
-    with pytest.raises(TypeError, match="use run_async"):
-        BatchScorer(leads_of=LEADS, score_chunk=later).run(["a"])
-    result = BatchScorer(leads_of={"a": one_by_one("a")}, score_lead=score).run(["a"])
-    assert "use run_async" in str(result.failed["a"])
 
 
 def test_a_second_start_is_refused_and_a_run_that_was_overtaken_stops(settings: Settings, link: Link) -> None:
