@@ -171,12 +171,15 @@ def test_sigterm_in_a_child_leaves_its_parents_lock_alone(settings: Settings) ->
         assert lock.still_mine()
 
 
-def test_an_owner_frozen_beyond_its_term_notices_when_it_wakes(jobs: ExitStack, short: Settings, redis_url: str) -> None:
+def test_an_owner_frozen_beyond_its_term_notices_when_it_wakes(
+    jobs: ExitStack, short: Settings, settings: Settings, redis_url: str
+) -> None:
     frozen = job(jobs, short, "lost")
     frozen.say(0)
     fence = int(str(frozen.hear()["fence"]))
     frozen.process.send_signal(signal.SIGSTOP)
-    heir = taken_over(short)
+    # The usual term: on a busy machine the heir, too, may be late to renew a short one.
+    heir = taken_over(settings)
     assert (heir.fence or 0) > fence
     frozen.process.send_signal(signal.SIGCONT)
     frozen.say("leave")

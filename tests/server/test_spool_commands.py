@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,41 @@ def test_without_redis_drain_says_so_and_leaves_all(settings: Settings, make_set
     assert drained.returncode == 2
     assert "cannot connect to Redis" in drained.stderr
     assert runtally(away, "list").returncode == 1
+
+
+TERMINATED = """
+import os, signal
+from contract.settings import load_settings
+from producers.draining import drain
+from producers.publish.outbox import Outbox
+
+adopt = Outbox.adopt
+
+def terminated(own, limit, *, any_target=False):
+    assert own.lock.locked()
+    os.kill(os.getpid(), signal.SIGTERM)
+    return adopt(own, limit, any_target=any_target)
+
+Outbox.adopt = terminated
+for sent in drain(load_settings(), any_target=True):
+    print(sent, flush=True)
+print("not to be reached", flush=True)
+"""
+
+
+def test_sigterm_in_the_midst_of_a_drain_ends_it_after_a_round_trip_and_loses_nothing(settings: Settings, make_settings: Any) -> None:
+    leave(make_settings, 10)
+    environment = {
+        **os.environ,
+        "RUNTALLY_REDIS_URL": settings.redis_url.get_secret_value(),
+        "RUNTALLY_SPOOL_DIR": str(settings.spool_dir),
+        "PYTHONPATH": str(ROOT),
+    }
+    ended = subprocess.run([sys.executable, "-c", TERMINATED], env=environment, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGTERM, "")
+    drained = runtally(settings, "drain", "--any-target", "--json")
+    assert drained.returncode == 0
+    assert json.loads(drained.stdout)["left"] == []
+    consumer = Consumer(settings, REGISTRY, keys.partition_of(RUN, settings.partitions))
+    assert consumer.turn().events == 10
+    consumer.close()

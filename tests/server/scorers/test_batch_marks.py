@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from producers import default
 from producers.batch_scorer import BatchScorer, Tally
 from producers.publish.event import Subject
 from producers.publisher import Publisher
+from producers.scoring.marks import Marks
+from producers.scoring.standing import digest_of
 from tests.conftest import SettingsMaker
 from tests.server.scorers.batches import EVERYTHING, LEADS, Scoring, numbers, times
 
@@ -98,6 +101,22 @@ def test_what_the_publisher_did_not_take_is_not_marked_also_where_a_thread_write
     finally:
         default.use(None)
         publisher.close()
+
+
+def test_an_intent_that_could_not_be_kept_is_kept_with_the_next(publisher: Publisher, run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: Link) -> int:
+        raise StoreUnavailable("away")
+
+    own, leads = Marks(publisher, run_id), [digest_of(number) for number in range(4)]
+    with monkeypatch.context() as patch:
+        patch.setattr(Link, "open", away)
+        own.intend("a", "first", leads[:2])
+    own.intend("a", "second", leads[2:])
+    own.close()
+    next_attempt = Marks(publisher, run_id)
+    next_attempt.load()
+    assert next_attempt.intents("a") == {"first": Counter(leads[:2]), "second": Counter(leads[2:])}
+    next_attempt.close()
 
 
 def test_redis_away_when_it_is_to_be_continued_is_said_before_anything_is_told(make_settings: SettingsMaker) -> None:
