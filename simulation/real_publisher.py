@@ -14,10 +14,10 @@ from producers.outbox import Outbox
 from producers.publisher import Buffered, Publisher, Subject
 from producers.sender import Sender
 from simulation.publisher import BATCH_EVENTS
+from simulation.world import World
 
 if TYPE_CHECKING:
     from producers.spool.lane import Batch, LaneKey
-    from simulation.world import World
 
 
 @cache
