@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any
-
-import msgspec
+from collections.abc import Collection
 
 from contract import keys
 from contract.errors import StoreRefused
 from contract.link import Command, Link
 from worker.fold import Changes, Known, Needs
-from worker.rows import TEXTS, to_hash
 from worker.store.legible import no_hash, row_or_reason, unreadable
 from worker.store.offset import is_offset
+from worker.store.packing import packed
 from worker.store.scripts import Script
 from worker.store.wrong_type import INDEXES, Type, granted, is_wrong_type, move_aside, passed_over, remedy, standing_still
 
@@ -21,7 +18,6 @@ _commit = Script("commit")
 _NAMES = (keys.state, keys.watermarks, keys.publishers, keys.runs, keys.dirty, keys.dead, keys.open_rows)
 """Of the commit's first keys, in its order."""
 
-_pack = msgspec.msgpack.Encoder().encode
 
 RawEntry = tuple[str, bytes]
 """ID of a log entry, and its batch."""
@@ -108,7 +104,7 @@ class PartitionStore:
         script_keys += [keys.ids(self.partition, bucket) for bucket in changes.ids]
         script_keys += [keys.clients(self.partition, run) for run in changes.clients]
         script_keys += [keys.aside(key) for key, row_id in zip(row_keys, row_ids, strict=True) if row_id in changes.aside]
-        args = (read_from, changes.offset, changes.received_ms, _pack(self._packed(changes, row_ids)), self._dead_letters)
+        args = (read_from, changes.offset, changes.received_ms, packed(changes, row_ids, self._id_ttl_s), self._dead_letters)
         result = _commit.run(self.link, script_keys, args)
         if isinstance(result, list):
             self._make_room([script_keys[number - 1] for number in result], changes)
@@ -130,42 +126,6 @@ class PartitionStore:
         for key in wrong:
             move_aside(self.link, key, begin_anew[key])
 
-    def _packed(self, changes: Changes, row_ids: list[str]) -> dict[str, Any]:
-        # Texts, not bytes: the server's msgpack knows no binary type.
-        def hash_of(row_id: str) -> list[str]:
-            row = changes.rows[row_id]
-            # A new row gets all its texts, so that a reader finds every field.
-            texts = TEXTS if row.version == 1 else changes.texts.get(row_id, ())
-            return [part for name, value in to_hash(row, texts).items() for part in (name, value.decode())]
-
-        def entry_of(row_id: str) -> tuple[str, list[str], str, str, str]:
-            row = changes.rows[row_id]
-            return (
-                row_id,
-                hash_of(row_id),
-                "" if row.terminal else str(row.seen_ms),
-                "dirty" if row_id in changes.touched else "",
-                "aside" if row_id in changes.aside else "",
-            )
-
-        return {
-            "rows": [entry_of(row_id) for row_id in row_ids],
-            "marks": _flat(changes.marks.items()),
-            "ids": [[self._id_ttl_s, *digests] for digests in changes.ids.values()],
-            "clients": list(changes.clients.values()),
-            "runs": _flat((ms, run) for run, ms in changes.runs.items()),
-            "letters": [
-                (
-                    letter.kind,
-                    letter.reason,
-                    msgspec.json.encode(letter.origin).decode(),
-                    letter.letter.decode(errors="backslashreplace"),
-                )
-                for letter in changes.letters
-            ],
-            "counts": _flat(changes.counts.items()),
-        }
-
     def _note(self, known: Known, row_id: str, reply: list[bytes] | StoreRefused) -> None:
         if is_wrong_type(reply):
             known.unreadable[row_id] = no_hash(keys.row(self.partition, row_id))
@@ -178,11 +138,6 @@ class PartitionStore:
             known.unreadable[row_id] = unreadable(fields, row)
         else:
             known.rows[row_id] = row
-
-
-def _flat(pairs: Iterable[tuple[str | int, str | int]]) -> list[str]:
-    """Numbers go as text: Lua's numbers are doubles."""
-    return [str(value) for pair in pairs for value in pair]
 
 
 def _field(fields: list[bytes], name: bytes) -> bytes:
