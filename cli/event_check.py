@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from contract import run_id as run_ids
 from contract.errors import EventRejected, ValueRejected
 from contract.events import INTERNAL_TYPES, MAX_EVENT_BYTES, Data, EventType, Malformed, decode_event, encode_event
-from contract.registry import Registry, snake_case
+from contract.registry import Registry
 from contract.shown import shown
+from contract.snake_case import snake_case
 from contract.status import map_status
 from contract.values import to_integer
 

@@ -114,6 +114,13 @@ def marks(partition: int, run_base: str) -> str:
     return f"{_tag(partition)}:marks:{run_base}"
 
 
+def aside(key: str) -> str:
+    """Any type: what stood at a partition's key that has to be of another type. Moved there by commit and move_aside, over what was moved
+    there before; lives until a person deletes it."""
+    tag, _, name = key.partition("}:")
+    return f"{tag}}}:aside:{name}"
+
+
 def consume_lease(partition: int) -> str:
     """STRING owner token, with expiry: keeps two workers off one partition, for speed only."""
     return f"{_tag(partition)}:lease"

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from contract.metrics import Aggregation, Metric, MetricType, Rate, Value, exact_sum
-
-_word_breaks = re.compile(r"[\W_]+")
-
-
-def snake_case(name: str) -> str:
-    """A display name as its key: `Apify API Costs` -> `apify_api_costs`. "" for a name without letters and digits."""
-    return _word_breaks.sub("_", name).strip("_").lower()
+from contract.snake_case import snake_case
 
 
 class Registry:

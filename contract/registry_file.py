@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 from contract.errors import SettingsInvalid
 from contract.metrics import BOTH_TABLES, Aggregation, Metric, MetricType, Rate
-from contract.registry import snake_case
 from contract.run_id import MAX_CLIENT_CHARS
 from contract.shown import shown
+from contract.snake_case import snake_case
 
 _METRIC_KEYS = frozenset({"type", "aggregation", "unit", "help", "tables", "work", "minimum", "clients", "fallback"})
 _RATE_KEYS = frozenset({"numerator", "denominator", "help", "tables"})

@@ -11,6 +11,8 @@ from contract import keys
 from contract.errors import RuntallyError, StoreRefused
 from contract.link import Link
 from contract.settings import Settings
+from worker.store.offset import is_offset
+from worker.store.wrong_type import passed_over
 
 _TIMEOUT_S = 2.0
 
@@ -84,10 +86,10 @@ class HealthReader:
             ok=fits,
             redis=True,
             partitions=self._partitions,
-            backlog=self._backlog([offset.decode() if offset else "0-0" for offset in offsets]),
-            dirty=sum(dirty),
-            dead=sum(dead),
-            findings=findings,
+            backlog=self._backlog([offset.decode() if is_offset(offset or b"") else "0-0" for offset in offsets]),
+            dirty=sum(count or 0 for count in dirty),
+            dead=sum(count or 0 for count in dead),
+            findings=findings or 0,
             reason="" if fits else f"Redis was set up with {int(recorded)} partitions, this service with {self._partitions}",
         )
 
@@ -100,8 +102,5 @@ class HealthReader:
         return Backlog(partitions=len(received_ms), oldest_s=max(0.0, round(time.time() - min(received_ms) / 1000, 1)))
 
     def _ask(self, commands: list[Any]) -> list[Any]:
-        replies = self._link.pipeline(commands)
-        for reply in replies:
-            if isinstance(reply, StoreRefused):
-                raise reply
-        return replies
+        # None for a key of the wrong type: it is among the findings, and no reason for this service to be out of order.
+        return passed_over(self._link.pipeline(commands), None)

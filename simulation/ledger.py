@@ -7,17 +7,16 @@ Each event adds 4^n to its client's metric, with an n of its own: in base 4 the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from contract import keys
 from contract.registry import load_registry
+from simulation.airtable_model import AirtableModel
 from simulation.commands import entry_id
+from simulation.faults import Faults
 from simulation.redis_model import Hash, Stream
+from simulation.scene import Scene
 from worker.flush.columns import client_fields, job_fields
 from worker.rows import AnyRow, ClientRow, JobRow, from_hash
-
-if TYPE_CHECKING:
-    from simulation.world import World
 
 METRIC = "Leads Processed"
 MOST_DIGITS = 30
@@ -36,10 +35,12 @@ class Emitted:
 
 
 class Ledger:
-    """Checks; what does not hold is told to the world."""
+    """Checks; what does not hold is told to the scene."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, scene: Scene, airtable: AirtableModel, faults: Faults) -> None:
+        self._scene = scene
+        self._airtable = airtable
+        self._faults = faults
         self.events: dict[str, list[Emitted]] = {}
         """Publisher -> its events; the sequence of each is its place, from 1. One partition a publisher's lane: see `lane`."""
         self._digits: dict[str, int] = {}
@@ -58,16 +59,16 @@ class Ledger:
 
     def confirmed(self, source: str, partition: int, first: int, last: int) -> None:
         """A publisher was told that its events `first` to `last` of a partition are delivered."""
-        self._world.note(f"confirmed: {first} to {last} of {source}")
+        self._scene.note(f"confirmed: {first} to {last} of {source}")
         for event in self.events[f"{source}@{partition}"][first - 1 : last]:
             event.confirmed = True
 
     def check(self) -> None:
         """What must hold at any time, looked at when Redis has changed."""
-        redis = self._world.redis
+        redis = self._scene.redis
         if self._checked != (redis.life, redis.position):
             self._checked = (redis.life, redis.position)
-            for partition in range(self._world.mix.partitions):
+            for partition in range(self._scene.mix.partitions):
                 self._check_offset(partition)
             rows = self.rows()
             self._check_events(rows)
@@ -75,7 +76,7 @@ class Ledger:
 
     def rows(self) -> dict[str, AnyRow]:
         """All rows as Redis holds them."""
-        redis = self._world.redis
+        redis = self._scene.redis
         found: dict[str, AnyRow] = {}
         for name in redis.keys:
             if ":row:" in name:
@@ -93,17 +94,17 @@ class Ledger:
         return row
 
     def _check_offset(self, partition: int) -> None:
-        redis = self._world.redis
+        redis = self._scene.redis
         state: Hash = redis.get(keys.state(partition), dict) or {}
         log = redis.get(keys.log(partition), Stream)
         offset = entry_id(state.get(b"offset", b"0-0"))
         end = log.last if log else (0, 0)
         if offset > end:
-            self._world.blame(f"the offset {offset} of partition {partition} is beyond its log's end {end}")
+            self._scene.blame(f"the offset {offset} of partition {partition} is beyond its log's end {end}")
 
     def _check_events(self, rows: dict[str, AnyRow]) -> None:
-        beyond = self._world.faults.beyond
-        marks = [self._marks(partition) for partition in range(self._world.mix.partitions)]
+        beyond = self._faults.beyond
+        marks = [self._marks(partition) for partition in range(self._scene.mix.partitions)]
         for lane, events in self.events.items():
             source, _, partition = lane.rpartition("@")
             mark = int(marks[int(partition)].get(source.encode(), 0))
@@ -111,14 +112,14 @@ class Ledger:
                 times = self._times(rows, event)
                 about = f"event {sequence} of {source} ({event.row_id})"
                 if times > 1:
-                    self._world.blame(f"{about} is counted {times} times")
+                    self._scene.blame(f"{about} is counted {times} times")
                 elif times and sequence > mark:
-                    self._world.blame(f"{about} is counted, but the watermark is {mark}")
+                    self._scene.blame(f"{about} is counted, but the watermark is {mark}")
                 elif not times and sequence <= mark and not beyond:
-                    self._world.blame(f"{about} is lost: the watermark is {mark}, and it is not counted")
+                    self._scene.blame(f"{about} is lost: the watermark is {mark}, and it is not counted")
 
     def _marks(self, partition: int) -> Hash:
-        return self._world.redis.get(keys.watermarks(partition), dict) or {}
+        return self._scene.redis.get(keys.watermarks(partition), dict) or {}
 
     @staticmethod
     def _times(rows: dict[str, AnyRow], event: Emitted) -> int:
@@ -136,47 +137,47 @@ class Ledger:
         for row in rows.values():
             if isinstance(row, JobRow):
                 if row.metrics.get(METRIC, 0) != totals.get(row.run, 0):
-                    self._world.blame(f"the total of job {row.run} is not the sum of its clients")
+                    self._scene.blame(f"the total of job {row.run} is not the sum of its clients")
                 if {str(status): count for status, count in row.clients.items()} != statuses.get(row.run, {}):
-                    self._world.blame(f"job {row.run} counts its clients wrong")
+                    self._scene.blame(f"job {row.run} counts its clients wrong")
                 totals.pop(row.run, None)
         if totals:
-            self._world.blame(f"clients without a job: {sorted(totals)}")
+            self._scene.blame(f"clients without a job: {sorted(totals)}")
 
     def check_at_rest(self) -> None:
         """What must hold when faults have ended and everything is drained."""
         rows = self.rows()
         for lane, events in self.events.items():
             for sequence, event in enumerate(events, start=1):
-                if event.confirmed and not self._times(rows, event) and not self._world.faults.beyond:
-                    self._world.blame(f"event {sequence} of {lane} was confirmed and is lost")
-        if self._world.mix.flushers:
+                if event.confirmed and not self._times(rows, event) and not self._faults.beyond:
+                    self._scene.blame(f"event {sequence} of {lane} was confirmed and is lost")
+        if self._scene.mix.flushers:
             self._check_airtable()
 
     def _check_airtable(self) -> None:
-        redis, airtable = self._world.redis, self._world.airtable
+        redis, airtable = self._scene.redis, self._airtable
         shown = airtable.by_key()
         for key, records in shown.items():
             if len(records) > 1:
-                self._world.blame(f"row {key} is {len(records)} times in Airtable")
+                self._scene.blame(f"row {key} is {len(records)} times in Airtable")
         for name in sorted(name for name in redis.keys if ":row:" in name):
             row = from_hash(redis.get(name, dict) or {}, REGISTRY.decimals)
             if row.row_id not in shown:
                 if row.row_id not in airtable.deleted:
-                    self._world.blame(f"row {row.row_id} is not in Airtable")
+                    self._scene.blame(f"row {row.row_id} is not in Airtable")
                 continue
             self._compare(row, shown[row.row_id][0], self._expected(row, name))
 
     def _compare(self, row: AnyRow, record: dict[str, object], expected: dict[str, object]) -> None:
-        if row.run in self._world.airtable.deleted:
+        if row.run in self._airtable.deleted:
             expected.pop("Job", None)
         wrong = sorted(column for column, value in expected.items() if record.get(column) != value)
         if wrong:
             values = f"{wrong[0]} is {record.get(wrong[0])!r:.80}, not {expected[wrong[0]]!r:.80}"
-            self._world.blame(f"row {row.row_id} is stale in Airtable; {', '.join(wrong)}: {values}")
+            self._scene.blame(f"row {row.row_id} is stale in Airtable; {', '.join(wrong)}: {values}")
 
     def _expected(self, row: AnyRow, name: str) -> dict[str, object]:
         if isinstance(row, JobRow):
             return job_fields(row, REGISTRY)
-        job: Hash = self._world.redis.get(name.removesuffix(f"-{row.client}"), dict) or {}
+        job: Hash = self._scene.redis.get(name.removesuffix(f"-{row.client}"), dict) or {}
         return client_fields(row, REGISTRY, job.get(b"record", b"").decode() or None)

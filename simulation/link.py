@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from contract.errors import StoreRefused, StoreUnavailable
 from contract.link import Command, Link
 from simulation import commands as redis_commands
 from simulation import theatre
-
-if TYPE_CHECKING:
-    from simulation.world import World
+from simulation.world import World
 
 _TIMEOUT_S = 10.0
 

@@ -20,7 +20,7 @@ from simulation.redis_model import RedisModel
 from worker.flush.aftermath import Aftermath
 from worker.store import dirty
 
-Model = Callable[[RedisModel, list[str], list[bytes]], int]
+Model = scripts.Model
 
 
 def _rewritten(module: ModuleType, name: str, old: str, new: str) -> Patch:
@@ -34,7 +34,7 @@ def _rewritten(module: ModuleType, name: str, old: str, new: str) -> Patch:
 
 
 def _offset_unchecked() -> list[Patch]:
-    def commit(redis: RedisModel, keys: list[str], args: list[bytes]) -> int:
+    def commit(redis: RedisModel, keys: list[str], args: list[bytes]) -> int | list[int]:
         stored = (redis.get(keys[0], dict) or {}).get(b"offset", b"0-0")
         return scripts.commit(redis, keys, [stored, *args[1:]])
 

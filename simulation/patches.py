@@ -17,8 +17,8 @@ import worker.flush.turn
 import worker.store.lease
 import worker.sweep
 from simulation import real_publisher, theatre
-from simulation.airtable_model import SimulatedAirtable
 from simulation.link import SimulatedLink
+from simulation.simulated_airtable import SimulatedAirtable
 
 Patch = tuple[object, str, object]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from contract import keys
 from contract.errors import StoreRefused, StoreUnavailable
@@ -15,9 +15,7 @@ from contract.events import encode_event, join_batch
 from contract.link import Command
 from simulation.ledger import Emitted
 from simulation.link import SimulatedLink
-
-if TYPE_CHECKING:
-    from simulation.world import World
+from simulation.world import World
 
 BATCH_EVENTS = 3
 _WINDOW = 4

@@ -13,10 +13,10 @@ from producers.publish.event import Buffered, Subject
 from producers.publish.outbox import Outbox
 from producers.publish.sender import Sender
 from simulation.publisher import BATCH_EVENTS
+from simulation.world import World
 
 if TYPE_CHECKING:
     from producers.spool.lane import Batch, LaneKey
-    from simulation.world import World
 
 
 @cache

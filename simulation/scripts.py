@@ -47,19 +47,24 @@ def _text(redis: RedisModel, key: str) -> bytes | None:
     return redis.get(key, bytes)
 
 
-def commit(redis: RedisModel, keys: Keys, args: Args) -> int:
-    stored = (redis.get(keys[0], dict) or {}).get(b"offset", b"0-0")
-    if stored != args[0]:
-        return 0
+def commit(redis: RedisModel, keys: Keys, args: Args) -> int | list[int]:
     changes = _unpack(args[3])
+    refusal = _refusal(redis, keys, args, changes)
+    if refusal is not None:
+        return refusal
     state = redis.change(keys[0], new_hash)
     state[b"offset"], state[b"folded_ms"] = args[1], args[2]
     for name, count in _pairs(changes["counts"]):
-        state[name] = b"%d" % (int(state.get(name, 0)) + int(count))
+        before = state.get(name, b"0")
+        state[name] = b"%d" % ((int(before) if before.isdigit() else 0) + int(count))
     rest = iter(keys[7:])
+    asides = iter(keys[7 + len(changes["rows"]) + len(changes["ids"]) + len(changes["clients"]) :])
     dirty, open_rows = redis.change(keys[4], Zset), redis.change(keys[6], Zset)
-    for row_id, fields, seen_ms, mark in changes["rows"]:
+    for row_id, fields, seen_ms, mark, aside in changes["rows"]:
         key, member = next(rest), row_id.encode()
+        if aside:
+            redis.put(next(asides), redis.get(key, object))
+            redis.delete(key)
         redis.change(key, new_hash).update(_pairs(fields))
         redis.persist(key)
         if seen_ms == "":
@@ -88,6 +93,31 @@ def commit(redis: RedisModel, keys: Keys, args: Args) -> int:
     return 1
 
 
+def _refusal(redis: RedisModel, keys: Keys, args: Args, changes: Any) -> int | list[int] | None:
+    """What commit returns when it writes nothing; else None."""
+    if not _is(redis, keys[0], dict):
+        return [1]
+    stored = (redis.get(keys[0], dict) or {}).get(b"offset", b"0-0")
+    return 0 if stored != args[0] else _wrong(redis, keys, changes) or None
+
+
+def _wrong(redis: RedisModel, keys: Keys, changes: Any) -> list[int]:
+    """The numbers of the keys that are not of the type they have to be."""
+    rows = len(changes["rows"])
+    kinds = [dict, dict, Zset, Zset, Zset, Stream, Zset, *[dict] * rows, *[set] * (len(changes["ids"]) + len(changes["clients"]))]
+    wrong = {n for n, (key, kind) in enumerate(zip(keys, kinds, strict=False), 1) if not _is(redis, key, kind)}
+    for n, (*_, aside) in enumerate(changes["rows"], 8):
+        if aside:
+            wrong ^= {n}
+    return sorted(wrong)
+
+
+def _is(redis: RedisModel, key: str, kind: type) -> bool:
+    """Whether a key is of that type, or not there. A Zset is a dict as well."""
+    found = redis.get(key, object)
+    return found is None or type(found) is kind
+
+
 def _pairs(flat: list[str]) -> list[tuple[bytes, bytes]]:
     texts = [text.encode() for text in flat]
     return list(zip(texts[::2], texts[1::2], strict=True))
@@ -95,11 +125,11 @@ def _pairs(flat: list[str]) -> list[tuple[bytes, bytes]]:
 
 def sent(redis: RedisModel, keys: Keys, args: Args) -> int:
     row_id, version, record, keep_s = args
-    if redis.get(keys[0], dict) is None:
+    if redis.get(keys[0], object) is None:
         redis.change(keys[1], Zset).pop(row_id, None)
         return -1
-    row: Hash = redis.change(keys[0], new_hash)
-    if record:
+    row: Hash = redis.change(keys[0], new_hash) if _is(redis, keys[0], dict) else {}
+    if record and row:
         row[b"record"], row[b"sent_v"], row[b"sent_ms"] = record, version, b"%d" % redis.now_ms()
     if row.get(b"v", b"") != version or (redis.get(keys[1], Zset) or Zset()).get(row_id, 0.0) != 0.0:
         return 0
@@ -133,7 +163,7 @@ def dirty_release(redis: RedisModel, keys: Keys, args: Args) -> int:
 
 
 def dirty_mark(redis: RedisModel, keys: Keys, args: Args) -> int:
-    if not redis.persist(keys[0]) and redis.get(keys[0], dict) is None:
+    if not redis.persist(keys[0]) and redis.get(keys[0], object) is None:
         return 0
     marks = redis.change(keys[1], Zset)
     marks[args[0]] = marks.get(args[0], 0.0) + 1
@@ -243,7 +273,9 @@ def limit_close(redis: RedisModel, keys: Keys, args: Args) -> int:
     return span_ms
 
 
-MODELS: dict[str, Callable[[RedisModel, Keys, Args], int]] = {
+Model = Callable[[RedisModel, Keys, Args], int | list[int]]
+
+MODELS: dict[str, Model] = {
     model.__name__: model
     for model in (
         commit,

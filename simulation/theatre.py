@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from simulation.actors import Actor
-    from simulation.world import World
+from simulation.actors import Actor
+from simulation.world import World
 
 _stage: list[World] = []
 

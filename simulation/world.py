@@ -1,72 +1,33 @@
-"""The world of one schedule: its clock, its random choices, who runs next, and what goes wrong meanwhile."""
+"""The world of one schedule: a scene with Airtable, faults and a ledger, and who in it runs next."""
 
 from __future__ import annotations
 
-import heapq
-import threading
 import traceback
 from collections.abc import Callable
 from random import Random
 
-from contract import keys
 from simulation.actors import Actor
 from simulation.airtable_model import AirtableModel
 from simulation.faults import Faults
 from simulation.ledger import Ledger
 from simulation.mix import Mix
-from simulation.redis_model import RedisModel
-
-START_S = 1_759_233_600.0
-"""2025-09-30 12:00 UTC."""
+from simulation.scene import START_S, Scene
 
 MOST_STEPS = 20_000
 """A schedule that has not come to rest by then never will. Most need 400; one in which a row waits again and again, 6,000."""
 
 
-class World:
-    """`violation`: what was wrong first, None as long as nothing was. `trace`: what happened, if `traced`."""
+class World(Scene):
+    """Who is next, what goes wrong by itself, and whether all that must hold does."""
 
     def __init__(self, rng: Random, mix: Mix, *, traced: bool = False) -> None:
-        self.rng = rng
-        self.mix = mix
-        self.traced = traced
-        self.trace: list[str] = []
-        self.now_s = START_S
-        self.steps = 0
-        self.quiet = False
-        self.over = False
-        self.violation: str | None = None
-        self.conductor = threading.Lock()
-        self.conductor.acquire()
-        self.redis = RedisModel(lambda: self.now_s, mix.grain_ms)
-        # Recorded long ago: what a lost layout does is not the matter here.
-        self.redis.keys[keys.META] = {b"layout": b"%d" % keys.LAYOUT, b"partitions": b"%d" % mix.partitions}
-        self.redis_up_s = 0.0
+        super().__init__(rng, mix, traced=traced)
         self.airtable = AirtableModel()
-        self.ledger = Ledger(self)
-        self.actors: list[Actor] = []
-        self.current: Actor | None = None
-        self.faults = Faults(self)
-        self.idle: Callable[[], bool] = lambda: True
-        """Whether there is nothing to do now."""
+        self.faults = Faults(self, self.airtable)
+        self.ledger = Ledger(self, self.airtable, self.faults)
         self.at_rest: Callable[[], bool] = lambda: True
         """Whether there is nothing to do ever again."""
-        self._later: list[tuple[float, int, str, Callable[[], None]]] = []
-        self._laters = 0
         self._fsync_s = START_S + 1
-
-    def note(self, text: str) -> None:
-        """A line of the trace."""
-        if self.traced:
-            who = self.current.name if self.current else "world"
-            self.trace.append(f"{self.steps:4} {self.now_s - START_S:9.3f}s {who:12} {text}")
-
-    def blame(self, text: str) -> None:
-        """An invariant does not hold: the schedule ends."""
-        if self.violation is None:
-            self.violation = text
-            self.note(f"VIOLATION {text}")
-        self.over = True
 
     def failed(self, actor: Actor, error: BaseException) -> None:
         """An actor ended with an error that none of its callers expects."""
@@ -79,28 +40,6 @@ class World:
         actor.wake_s = self.now_s + delay_s
         self.actors.append(actor)
         return actor
-
-    def pause(self, span_s: float = 0.0) -> None:
-        """The actor in hand gives way, for `span_s` at least."""
-        actor = self.current
-        assert actor is not None
-        actor.pause(self.now_s + span_s)
-
-    def rest(self, span_s: float) -> None:
-        """The actor in hand has nothing to do: it pauses for up to `span_s`, and longer when all that is left is to wait."""
-        if self.quiet:
-            span_s = max(span_s, 60.0 if self.idle() else 5.0)
-        self.pause(span_s * self.rng.random())
-
-    def later(self, delay_s: float, text: str, what: Callable[[], None]) -> None:
-        """Something that happens by itself, such as the arrival of a message."""
-        self._laters += 1
-        heapq.heappush(self._later, (self.now_s + delay_s, self._laters, text, what))
-
-    @property
-    def awaited(self) -> int:
-        """How many things are still to happen by themselves."""
-        return len(self._later)
 
     def choose(self) -> Actor | None:
         """One step: the clock goes on, things happen, somebody is next."""
@@ -130,10 +69,7 @@ class World:
         alive = self.actors = [actor for actor in self.actors if actor.alive]
         first_s = min(actor.ready_s for actor in alive)
         self.now_s = max(self.now_s, first_s)
-        while self._later and self._later[0][0] <= self.now_s:
-            _, _, text, what = heapq.heappop(self._later)
-            self.note(text)
-            what()
+        self._arrive()
         self._background()
         ready = [actor for actor in alive if actor.ready_s <= self.now_s]
         return ready[0] if len(ready) == 1 else self.rng.choice(ready)

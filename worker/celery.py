@@ -13,6 +13,7 @@ from celery.signals import setup_logging, worker_init, worker_ready, worker_shut
 
 from contract.logs import configure_logs
 from contract.settings import load_settings
+from worker import tasks
 from worker.bell import BellListener
 from worker.periodic import MAINTAIN_S, flush_interval_s, sweep_interval_s, verify_interval_s
 from worker.stopping import stopping
@@ -29,7 +30,6 @@ def celery_settings() -> dict[str, Any]:
         "broker_url": settings.broker,
         "result_backend": None,
         "task_ignore_result": True,
-        "imports": ("worker.tasks",),
         "task_default_queue": "runtally",
         "task_serializer": "json",
         "event_serializer": "json",
@@ -75,6 +75,12 @@ def celery_settings() -> dict[str, Any]:
 app = Celery("runtally")
 app.add_defaults(celery_settings)
 
+_consume = app.task(name="runtally.consume")(tasks.consume)
+app.task(name="runtally.flush")(tasks.flush)
+app.task(name="runtally.sweep")(tasks.sweep)
+app.task(name="runtally.verify")(tasks.verify)
+app.task(name="runtally.maintain")(tasks.maintain)
+
 _bell: BellListener | None = None
 
 
@@ -97,11 +103,9 @@ def _listen_when_forked(**_: Any) -> None:
 
 
 def _listen() -> None:
-    from worker.tasks import consume
-
     global _bell  # noqa: PLW0603  # one listener a worker process
     if _bell is None:
-        _bell = BellListener(load_settings(), lambda partition: consume.apply_async((partition,), retry=False), consume)
+        _bell = BellListener(load_settings(), lambda partition: _consume.apply_async((partition,), retry=False), tasks.consume)
         _bell.start()
         # Rows and events hold no cycles: looking for some among them cost up to a third of the fold's time (docs/benchmarks.md).
         gc.freeze()

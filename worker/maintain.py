@@ -8,6 +8,8 @@ from contract import keys
 from contract.errors import StoreRefused
 from contract.link import Command, Link
 from contract.settings import Settings
+from worker.store.offset import is_offset
+from worker.store.wrong_type import is_wrong_type, passed_over
 
 _PUBLISHERS_AT_ONCE = 1_000
 _NEARLY_FULL = 0.85
@@ -16,27 +18,32 @@ _log = structlog.get_logger("runtally.maintain")
 
 
 def backlog(link: Link, partitions: int) -> dict[int, str]:
-    """The partitions whose log has an entry after the offset, with their offsets. One round trip."""
+    """The partitions whose log has an entry after the offset, with their offsets. One round trip.
+
+    One whose log or state is not what it has to be is passed over: it stands still, and its doorbell has that told.
+    """
     commands: list[Command] = []
     for partition in range(partitions):
         commands.append(("HGET", keys.state(partition), "offset"))
         commands.append(("XREVRANGE", keys.log(partition), "+", "-", "COUNT", 1))
-    replies = link.pipeline(commands)
-    for reply in replies:
-        if isinstance(reply, StoreRefused):
-            raise reply
+    replies = passed_over(link.pipeline(commands), None)
     waiting = {}
     for partition in range(partitions):
         offset, newest = replies[2 * partition], replies[2 * partition + 1]
-        if newest and _position(newest[0][0]) > _position(offset or b"0-0"):
+        if newest and is_offset(offset or b"0-0") and _position(newest[0][0]) > _position(offset or b"0-0"):
             waiting[partition] = (offset or b"0-0").decode()
     return waiting
 
 
 def trim_all(link: Link, settings: Settings) -> None:
-    """`trim` for every partition."""
+    """`trim` for every partition. One whose keys are not what they have to be does not keep the others from it."""
     for partition in range(settings.partitions):
-        trim(link, partition, settings)
+        try:
+            trim(link, partition, settings)
+        except StoreRefused as error:
+            if not is_wrong_type(error):
+                raise
+            _log.warning("a partition cannot be trimmed: a key is of the wrong type", partition=partition)
 
 
 def trim(link: Link, partition: int, settings: Settings) -> None:
@@ -45,7 +52,7 @@ def trim(link: Link, partition: int, settings: Settings) -> None:
     An entry that is not folded is never trimmed, however old. Safe to repeat, and to run beside a commit.
     """
     folded = link.call("HMGET", keys.state(partition), "offset", "folded_ms")
-    if folded[0] is None:
+    if folded[0] is None or not is_offset(folded[0]):
         return
     now = now_ms(link)
     horizon = min(_position(folded[0]), (now - settings.log_retention_s * 1000, 0))
@@ -63,17 +70,14 @@ def relieve(link: Link, settings: Settings) -> int:
 
     Entries trimmed. Works at maxmemory: trimming needs no memory. What is not folded is never trimmed.
     """
-    replies = link.pipeline([("INFO", "memory"), *(("XLEN", keys.log(p)) for p in range(settings.partitions))])
-    memory, *lengths = replies
-    for reply in replies:
-        if isinstance(reply, StoreRefused):
-            raise reply
+    memory, *lengths = passed_over(link.pipeline([("INFO", "memory"), *(("XLEN", keys.log(p)) for p in range(settings.partitions))]), 0)
     full = _nearly_full(memory)
     trimmed = 0
     for partition, length in enumerate(lengths):
-        if full or length > settings.log_max_entries // 2:
-            offset = link.call("HGET", keys.state(partition), "offset")
-            trimmed += 0 if offset is None else int(link.call("XTRIM", keys.log(partition), "MINID", offset))
+        if length and (full or length > settings.log_max_entries // 2):
+            [offset] = passed_over(link.pipeline([("HGET", keys.state(partition), "offset")]), None)
+            if offset is not None and is_offset(offset):
+                trimmed += int(link.call("XTRIM", keys.log(partition), "MINID", offset))
     if trimmed:
         _log.warning("folded log entries trimmed before their time", entries=trimmed, memory_full=full)
     return trimmed

@@ -13,10 +13,11 @@ import structlog
 from contract import keys
 from contract.events import EventType
 from contract.link import Link
-from contract.run_id import require
+from contract.run_id import RunId, parse
 from contract.settings import Settings
 from worker.appending import append
 from worker.maintain import now_ms
+from worker.store.wrong_type import is_wrong_type, move_aside, passed_over
 
 SOURCE = "/sweeper"
 
@@ -32,16 +33,27 @@ def sweep(link: Link, settings: Settings) -> int:
     silent_since = now - int(settings.stale_after_s * 1000)
     closed = 0
     for partition in range(settings.partitions):
-        silent = link.call("ZRANGE", keys.open_rows(partition), "-inf", f"({silent_since}", "BYSCORE", "LIMIT", 0, _AT_ONCE, "WITHSCORES")
-        for row_id, seen in zip(silent[::2], silent[1::2], strict=True):
-            _expire(link, settings, row_id.decode(), int(float(seen)), now)
+        for row_id, seen_ms in _silent(link, partition, silent_since):
+            subject = parse(row_id.decode(errors="replace"))
+            if subject.base is None or str(subject.standard).encode() != row_id:
+                _log.warning("an open row's ID is no run ID: written past the log", key=keys.open_rows(partition), member=row_id[:60])
+                continue
+            _expire(link, settings, subject, seen_ms, now)
             closed += 1
     return closed
 
 
-def _expire(link: Link, settings: Settings, row_id: str, seen_ms: int, now: int) -> None:
-    subject = require(row_id)
-    assert subject.base is not None
+def _silent(link: Link, partition: int, since_ms: int) -> list[tuple[bytes, int]]:
+    """Row IDs and ms of the last sign of life. Where no set of open rows is, one begins anew."""
+    key = keys.open_rows(partition)
+    replies = link.pipeline([("ZRANGE", key, "-inf", f"({since_ms}", "BYSCORE", "LIMIT", 0, _AT_ONCE, "WITHSCORES")])
+    if is_wrong_type(replies[0]):
+        move_aside(link, key, "zset")
+    [silent] = passed_over(replies, ())
+    return [(row_id, int(float(seen))) for row_id, seen in zip(silent[::2], silent[1::2], strict=True)]
+
+
+def _expire(link: Link, settings: Settings, subject: RunId, seen_ms: int, now: int) -> None:
     minutes = (now - seen_ms) / 60_000
     job = subject.client is None
     note = f"closed as Failed: no event for {minutes:.0f} min" + (", and the job never said that it was complete" if job else "")
@@ -49,11 +61,11 @@ def _expire(link: Link, settings: Settings, row_id: str, seen_ms: int, now: int)
         link,
         settings.partitions,
         type=EventType.JOB_EXPIRED if job else EventType.CLIENT_EXPIRED,
-        run_id=subject.base,
+        run_id=str(subject.base),
         client_id=subject.client,
         data={"seen_ms": seen_ms, "note": note},
         source=SOURCE,
-        id=f"{row_id}/{seen_ms}",
+        id=f"{subject.standard}/{seen_ms}",
         time=datetime.fromtimestamp(now / 1000, UTC),
     )
     _log.warning("silent run closed", run_id=subject.base, client_id=subject.client, silent_min=round(minutes, 1))

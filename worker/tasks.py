@@ -1,4 +1,4 @@
-"""The tasks: thin shells around the modules that do the work. None carries data, all may be repeated."""
+"""The tasks: thin shells around the modules that do the work; worker/celery.py registers them. None carries data, all may be repeated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from contract.link import Link
 from contract.registry import Registry, load_registry
 from contract.settings import Settings, load_settings
 from worker.bell import ring
-from worker.celery import app
 from worker.consume import Consumer
 from worker.flush.flusher import flush as flush_base
 from worker.maintain import trim_all
@@ -48,7 +47,6 @@ def _link(name: str) -> Link:
     return Link(settings.redis_url.get_secret_value(), name=f"runtally-{name}")
 
 
-@app.task(name="runtally.consume")
 def consume(partition: int) -> None:
     """Fold what one partition's log holds. When Redis is away, the next look at the bell tries again."""
     consumer, lock = _consumer(partition)
@@ -68,7 +66,6 @@ def consume(partition: int) -> None:
         lock.release()
 
 
-@app.task(name="runtally.flush")
 def flush() -> None:
     """Write dirty rows to Airtable. Nothing is written without a token and a base."""
     settings, registry = _context()
@@ -76,14 +73,12 @@ def flush() -> None:
         _at_most_once_in(flush_interval_s(settings), "flush", lambda link: flush_base(settings, link, registry, stopping.is_set, FLUSH_S))
 
 
-@app.task(name="runtally.sweep")
 def sweep() -> None:
     """Close runs that are silent for too long."""
     settings, _ = _context()
     _at_most_once_in(sweep_interval_s(settings), "sweep", lambda link: sweep_silent(link, settings))
 
 
-@app.task(name="runtally.verify")
 def verify() -> None:
     """Look for what is wrong, and tell it. Nothing is repaired."""
     settings, registry = _context()
@@ -91,7 +86,6 @@ def verify() -> None:
         _at_most_once_in(verify_interval_s(settings), "verify", lambda link: look(settings, link, registry, stopping.is_set))
 
 
-@app.task(name="runtally.maintain")
 def maintain() -> None:
     """Forget what has had its time: folded log entries, silent publishers, runs whose rows are gone."""
     settings, _ = _context()

@@ -243,7 +243,7 @@ def test_a_bug_that_one_event_meets_does_not_stop_the_partition(
         return to_hash(row, *args)
 
     if where == "commit":
-        monkeypatch.setattr("worker.store.partition.to_hash", broken)
+        monkeypatch.setattr("worker.store.packing.to_hash", broken)
         monkeypatch.setattr("worker.fold.one_by_one.to_hash", broken)
     else:
         line = Working.line

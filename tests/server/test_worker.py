@@ -128,3 +128,22 @@ def test_events_wait_for_a_worker_that_comes_later(settings: Settings, processes
     processes.worker()
     eventually(lambda: counted(reader) == 2_000)
     eventually(lambda: reader.backlog() == 0)
+
+
+def test_a_partition_whose_state_somebody_overwrote_stands_still_alone_and_goes_on_once_it_is_mended(
+    settings: Settings, processes: Processes, link: Link, tmp_path: Path
+) -> None:
+    partition = keys.partition_of(RUN, settings.partitions)
+    elsewhere = next(run for run in (f"250930-1415{n}" for n in range(10, 60)) if keys.partition_of(run, settings.partitions) != partition)
+    link.call("SET", keys.state(partition), "a word")
+    processes.worker()
+    reader = Reader(link, settings.partitions, REGISTRY)
+    emit(settings, 10)
+    eventually(lambda: f"WRONGTYPE {keys.state(partition)}" in (tmp_path / "worker.log").read_text())
+    publisher = Publisher(settings)
+    publisher.emit("job.started", {"run_id": elsewhere})
+    assert publisher.close() == 0
+    eventually(lambda: reader.job(elsewhere))
+    assert counted(reader) == 0
+    link.call("RENAME", keys.state(partition), keys.aside(keys.state(partition)))
+    eventually(lambda: counted(reader) == 10)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from contract.link import Link
-from simulation.redis_model import RedisModel, Stream
+from simulation.redis_model import RedisModel, Stream, new_hash
 from simulation.scripts import MODELS, script_files
 from worker.store.scripts import Script
 
@@ -30,7 +30,8 @@ def link(redis_url: str) -> Iterator[Link]:
 
 
 def commit(rng: Random) -> tuple[list[str], list[Any]]:
-    rows = [(f"row{n}", ["v", str(rng.randrange(9)), "state", "x"], rng.choice(["", "7"]), rng.choice(["", "dirty"])) for n in range(2)]
+    fields = ["v", str(rng.randrange(9)), "state", "x"]
+    rows = [(f"row{n}", fields, rng.choice(["", "7"]), rng.choice(["", "dirty"]), rng.choice(["", "", "aside"])) for n in range(2)]
     changes = {
         "rows": rows,
         "marks": ["p1", "3", "p2", str(rng.randrange(9))],
@@ -41,6 +42,7 @@ def commit(rng: Random) -> tuple[list[str], list[Any]]:
         "counts": ["events", "2"],
     }
     names = ["state", "marks", "publishers", "runs", "dirty", "dead", "open", "row0", "row1", "ids", "clients"]
+    names += [f"aside{row[0]}" for row in rows if row[4]]
     offset = rng.choice(["0-0", "1-1", "2-2"])
     return [f"rt:{{c}}:{name}" for name in names], [offset, rng.choice(["1-1", "2-2"]), "9", msgspec.msgpack.encode(changes), 10]
 
@@ -97,6 +99,21 @@ def in_model(redis: RedisModel, key: str) -> object:
     return sorted(found) if isinstance(found, set) else found
 
 
+def spoil(link: Link, redis: RedisModel, rng: Random) -> str:
+    """Write past Runtally: another type in the place of a key, or a word in the place of a counter. The key."""
+    key = f"rt:{{c}}:{rng.choice(['row0', 'row1', 'ids', 'clients', 'state'])}"
+    if key.endswith("state"):
+        link.call("HSET", key, "events", "many")
+        redis.change(key, new_hash)[b"events"] = b"many"
+    elif rng.random() < 0.5:
+        link.call("DEL", key)
+        redis.delete(key)
+    else:
+        link.call("SET", key, "a word")
+        redis.put(key, b"a word")
+    return key
+
+
 OURS = sorted(set(MODELS) & {path.stem for path in script_files()})
 
 
@@ -107,6 +124,8 @@ def test_each_model_does_what_its_script_does(link: Link, seed: int) -> None:
     redis = RedisModel(lambda: int(seconds) + int(micros) / 1e6, 1)
     touched: dict[str, None] = {}
     for step in range(120):
+        if step % 5 == 4:
+            touched[spoil(link, redis, rng)] = None
         name = rng.choice(OURS)
         names, args = arguments(name, rng)
         touched |= dict.fromkeys(names)

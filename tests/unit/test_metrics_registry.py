@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.metrics import Value
-from contract.registry import Registry, load_registry, snake_case
+from contract.registry import Registry, load_registry
+from contract.snake_case import snake_case
 
 SUMMED_INTEGERS = {
     "Leads Processed": True,

@@ -6,17 +6,19 @@ import heapq
 from collections.abc import Iterator
 
 from contract import keys
-from contract.errors import StoreRefused
 from contract.link import Link
 from worker.dead.letter import AIR, DeadLetter, LetterId, from_entry
 from worker.dead.wanted import Wanted
+from worker.store.wrong_type import passed_over
 
 _AT_ONCE = 50
 """Letters of one round trip: each may be as large as an event."""
 
 
 class DeadLetters:
-    """Reads and deletes over a link that its caller opens. Every verb raises StoreUnavailable and StoreRefused."""
+    """Reads and deletes over a link that its caller opens. Every verb raises StoreUnavailable and StoreRefused.
+
+    A place whose stream is of another type has no letters: `runtally verify` tells of that."""
 
     def __init__(self, link: Link, partitions: int, base_id: str | None) -> None:
         """`base_id`: the base whose refused fields and rows are among them; None for none."""
@@ -52,18 +54,19 @@ class DeadLetters:
 
     def bound_dropped(self) -> int:
         """How many letters the bound has dropped in all places, ever."""
-        counts = self._link.pipeline([("HGET", counters, "dead_dropped") for counters in self._counters])
-        for count in counts:
-            if isinstance(count, StoreRefused):
-                raise count
-        return sum(int(count or 0) for count in counts)
+        counts = passed_over(self._link.pipeline([("HGET", counters, "dead_dropped") for counters in self._counters]), None)
+        return sum(int(count) for count in counts if count is not None and count.isdigit())
 
     def _place(self, place: str, since_ms: int, before: LetterId | None) -> Iterator[DeadLetter]:
         end = "+"
         if before is not None:
             # The place decides between letters of the same ID, as it does in the merged order.
             end = before.entry if place < before.place else f"({before.entry}"
-        while entries := self._link.call("XREVRANGE", self._streams[place], end, since_ms, "COUNT", _AT_ONCE):
+        while True:
+            command = ("XREVRANGE", self._streams[place], end, since_ms, "COUNT", _AT_ONCE)
+            [entries] = passed_over(self._link.pipeline([command]), ())
+            if not entries:
+                return
             for entry, fields in entries:
                 yield from_entry(place, entry, fields)
             end = f"({entries[-1][0].decode()}"

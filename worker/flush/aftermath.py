@@ -19,6 +19,7 @@ from contract import keys
 from contract.errors import StoreRefused
 from contract.link import Command, Link
 from worker.store import dirty
+from worker.store.wrong_type import passed_over
 
 LATELY_S = 3600.0
 """Runs with an event in this time are of late. Beside them are all rows that are open or dirty."""
@@ -103,11 +104,7 @@ class Aftermath:
             yield from (f"{partition}:{row}" for row in sorted(rows))
 
     def _ask(self, commands: list[Command]) -> list[Any]:
-        replies = self._link.pipeline(commands)
-        for reply in replies:
-            if isinstance(reply, StoreRefused):
-                raise reply
-        return replies
+        return passed_over(self._link.pipeline(commands), ())
 
 
 def _name(ref: dirty.RowRef) -> str:

@@ -13,7 +13,7 @@ from worker.flush.columns import LINK, Fields, client_fields, job_fields
 from worker.rows import AnyRow, ClientRow, JobRow, from_hash
 from worker.store import dirty
 from worker.store.dirty import RowRef
-from worker.store.legible import READ_ERRORS
+from worker.store.legible import NO_HASH, READ_ERRORS
 
 Table = Literal["job", "client"]
 
@@ -78,6 +78,9 @@ class Drafter:
         gone: list[RowRef] = []
         found: list[_Stored] = []
         for ref, fields in zip(refs, dirty.hashes(self._link, refs), strict=True):
+            if fields is None:
+                unreadable.append(Unreadable(ref, "", NO_HASH))
+                continue
             if not fields:
                 gone.append(ref)
                 continue

@@ -19,11 +19,15 @@ class Entry(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A hash that holds no row: why, the version it tells (0 for none), and what stands in it, bounded."""
+    """What stands where a row should be and is none: why, the version it tells (0 for none), and what stands in it, bounded.
+
+    `no_hash`: it is no hash at all, so that no row can be written before it is moved aside.
+    """
 
     reason: str
     version: int
     content: bytes
+    no_hash: bool = False
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ class Changes:
 
     `rows`: row ID -> row as it is now. `touched`: those that say something new; the others have only given a sign of life,
     which is stored, but is no reason to write them to Airtable. `texts`: row ID -> growing texts that changed.
+    `aside`: IDs of rows in whose place something stands that is no hash, and is moved aside.
     `marks`: publisher -> sequence.
     `ids`: bucket -> digests first seen now (a dict for its order). `clients`: run -> client IDs new in it.
     `runs`: run -> ms of its last event.
@@ -67,6 +72,7 @@ class Changes:
     rows: dict[str, AnyRow] = field(default_factory=dict)
     texts: dict[str, set[str]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
+    aside: set[str] = field(default_factory=set)
     marks: dict[str, int] = field(default_factory=dict)
     ids: dict[int, dict[str, None]] = field(default_factory=dict)
     clients: dict[str, list[str]] = field(default_factory=dict)

@@ -85,6 +85,7 @@ def _add(whole: Changes, changes: Changes) -> None:
     for row_id, names in changes.texts.items():
         whole.texts.setdefault(row_id, set()).update(names)
     whole.touched.update(changes.touched)
+    whole.aside.update(changes.aside)
     whole.marks.update(changes.marks)
     for bucket, digests in changes.ids.items():
         whole.ids.setdefault(bucket, {}).update(digests)

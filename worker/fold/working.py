@@ -118,6 +118,8 @@ class Working:
         origin = {"row": row_id, "offset": self.changes.offset, "time": self.at.isoformat()}
         self.changes.letters.append(Letter("row", reason, origin, unreadable.content))
         self.changes.counts["dead_row"] += 1
+        if unreadable.no_hash:
+            self.changes.aside.add(row_id)
         return reason
 
     def line(self, row: AnyRow, name: str, text: str) -> None:

@@ -9,12 +9,16 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from contract import keys
 from contract.status import Status
 from worker.fold import Unreadable
 from worker.rows import AnyRow, from_hash
 
 READ_ERRORS = (msgspec.DecodeError, KeyError, ValueError, TypeError, ArithmeticError, RecursionError)
 """What `read_row` may raise."""
+
+NO_HASH = "what stands there is no hash"
+"""Why a key of the wrong type holds no row."""
 
 MOST_BYTES = 262_144
 """Most bytes kept of what stands in a hash that holds no row."""
@@ -51,6 +55,11 @@ def unreadable(fields: Mapping[bytes, bytes], reason: str) -> Unreadable:
     """What stands in a hash that holds no row."""
     texts = {_text(name): _text(value) for name, value in fields.items()}
     return Unreadable(reason, version_of(texts.get("v", "")), _encode(texts)[:MOST_BYTES])
+
+
+def no_hash(key: str) -> Unreadable:
+    """Something of another type at a row's key. It is kept whole, beside the row that is made in its place."""
+    return Unreadable(NO_HASH, 0, _encode({"kept_as": keys.aside(key)}), no_hash=True)
 
 
 def version_of(text: str) -> int:

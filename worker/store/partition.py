@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any
-
-import msgspec
+from collections.abc import Collection
 
 from contract import keys
 from contract.errors import StoreRefused
 from contract.link import Command, Link
 from worker.fold import Changes, Known, Needs
-from worker.rows import TEXTS, to_hash
-from worker.store.legible import row_or_reason, unreadable
+from worker.store.legible import no_hash, row_or_reason, unreadable
+from worker.store.offset import is_offset
+from worker.store.packing import packed
 from worker.store.scripts import Script
+from worker.store.wrong_type import INDEXES, Type, granted, is_wrong_type, move_aside, passed_over, remedy, standing_still
 
 _commit = Script("commit")
-_pack = msgspec.msgpack.Encoder().encode
+_NAMES = (keys.state, keys.watermarks, keys.publishers, keys.runs, keys.dirty, keys.dead, keys.open_rows)
+"""Of the commit's first keys, in its order."""
+
 
 RawEntry = tuple[str, bytes]
 """ID of a log entry, and its batch."""
@@ -25,7 +26,8 @@ RawEntry = tuple[str, bytes]
 class PartitionStore:
     """The store's verbs for one partition, over a link that its caller opens. Holds no state but what it was given.
 
-    Every verb raises StoreUnavailable when Redis is away and StoreRefused when it answers with an error.
+    Every verb raises StoreUnavailable when Redis is away and StoreRefused when it answers with an error. Where a key is not what it has to
+    be, the error names it and what to do.
     """
 
     def __init__(self, link: Link, partition: int, decimals: Collection[str], *, id_ttl_s: int, dead_letters: int) -> None:
@@ -38,7 +40,10 @@ class PartitionStore:
 
     def offset(self) -> str:
         """ID of the last folded entry; `0-0` before the first."""
-        stored = self.link.call("HGET", keys.state(self.partition), "offset")
+        key = keys.state(self.partition)
+        stored = granted(self.link.pipeline([("HGET", key, "offset")])[0], key)
+        if stored and not is_offset(stored):
+            raise StoreRefused(f"WRONGVALUE {key} says offset {stored[:60]!r}, which is none: mend that field, or {remedy(key)}")
         return stored.decode() if stored else "0-0"
 
     def read(self, after: str, count: int) -> list[RawEntry]:
@@ -46,7 +51,8 @@ class PartitionStore:
 
         An entry without the field `batch` has an empty batch: the fold sets it aside.
         """
-        entries = self.link.call("XRANGE", keys.log(self.partition), f"({after}", "+", "COUNT", count)
+        key = keys.log(self.partition)
+        entries = granted(self.link.pipeline([("XRANGE", key, f"({after}", "+", "COUNT", count)])[0], key)
         return [(entry_id.decode(), _field(fields, b"batch")) for entry_id, fields in entries]
 
     def load(self, needs: Needs, cached: Collection[str], id_buckets: int) -> Known:
@@ -61,22 +67,29 @@ class PartitionStore:
             commands.append(("HMGET", keys.watermarks(self.partition), *publishers))
         asked = [(sorted(digests), bucket - back) for bucket, digests in needs.ids.items() for back in range(id_buckets + 1)]
         commands += [("SMISMEMBER", keys.ids(self.partition, bucket), *digests) for digests, bucket in asked]
-        replies = _granted(self.link.pipeline(commands)) if commands else []
+        replies = self.link.pipeline(commands) if commands else []
         known = Known()
         for row_id, reply in zip(row_ids, replies, strict=False):
             if reply:
                 self._note(known, row_id, reply)
-        rest = replies[len(row_ids) :]
+        rest = [granted(reply, str(command[1])) for command, reply in zip(commands[len(row_ids) :], replies[len(row_ids) :], strict=True)]
         if publishers:
-            known.marks = {name: int(mark) for name, mark in zip(publishers, rest[0], strict=True) if mark is not None}
+            known.marks = {name: self._mark(name, mark) for name, mark in zip(publishers, rest[0], strict=True) if mark is not None}
             rest = rest[1:]
         for (digests, _), present in zip(asked, rest, strict=True):
             known.seen.update(digest for digest, is_member in zip(digests, present, strict=True) if is_member)
         return known
 
+    def _mark(self, publisher: str, stored: bytes) -> int:
+        if not stored.isdigit():
+            key = keys.watermarks(self.partition)
+            raise StoreRefused(f"WRONGVALUE {key} says {stored[:60]!r} of {publisher[:200]}, which is no sequence: mend that field")
+        return int(stored)
+
     def _all_of(self, runs: Collection[str]) -> set[str]:
         """Row IDs of all client runs that the jobs know of."""
-        members = _granted(self.link.pipeline([("SMEMBERS", keys.clients(self.partition, run)) for run in runs])) if runs else []
+        members = self.link.pipeline([("SMEMBERS", keys.clients(self.partition, run)) for run in runs]) if runs else []
+        members = passed_over(members, ())
         return {f"{run}-{client.decode()}" for run, clients in zip(runs, members, strict=True) for client in clients}
 
     def commit(self, read_from: str, changes: Changes) -> bool:
@@ -85,45 +98,40 @@ class PartitionStore:
         A StoreUnavailable leaves it open whether they were stored; the offset tells.
         """
         row_ids = list(changes.rows)
-        names = [keys.state, keys.watermarks, keys.publishers, keys.runs, keys.dirty, keys.dead, keys.open_rows]
-        script_keys = [name(self.partition) for name in names]
-        script_keys += [keys.row(self.partition, row_id) for row_id in row_ids]
+        script_keys = [name(self.partition) for name in _NAMES]
+        row_keys = [keys.row(self.partition, row_id) for row_id in row_ids]
+        script_keys += row_keys
         script_keys += [keys.ids(self.partition, bucket) for bucket in changes.ids]
         script_keys += [keys.clients(self.partition, run) for run in changes.clients]
-        args = (read_from, changes.offset, changes.received_ms, _pack(self._packed(changes, row_ids)), self._dead_letters)
-        return bool(_commit.run(self.link, script_keys, args) == 1)
+        script_keys += [keys.aside(key) for key, row_id in zip(row_keys, row_ids, strict=True) if row_id in changes.aside]
+        args = (read_from, changes.offset, changes.received_ms, packed(changes, row_ids, self._id_ttl_s), self._dead_letters)
+        result = _commit.run(self.link, script_keys, args)
+        if isinstance(result, list):
+            self._make_room([script_keys[number - 1] for number in result], changes)
+            result = _commit.run(self.link, script_keys, args)
+        if isinstance(result, list):
+            raise StoreRefused(f"WRONGTYPE {script_keys[result[0] - 1]} is not what it has to be, again and again: who writes there?")
+        return bool(result == 1)
 
-    def _packed(self, changes: Changes, row_ids: list[str]) -> dict[str, Any]:
-        # Texts, not bytes: the server's msgpack knows no binary type.
-        def hash_of(row_id: str) -> list[str]:
-            row = changes.rows[row_id]
-            # A new row gets all its texts, so that a reader finds every field.
-            texts = TEXTS if row.version == 1 else changes.texts.get(row_id, ())
-            return [part for name, value in to_hash(row, texts).items() for part in (name, value.decode())]
+    def _make_room(self, wrong: list[str], changes: Changes) -> None:
+        """Move aside what stands in the place of indexes. Raises StoreRefused, before any is moved, when a key is none of them."""
+        begin_anew: dict[str, Type] = {keys.clients(self.partition, run): "set" for run in changes.clients}
+        begin_anew.update((name(self.partition), kind) for name, kind in INDEXES.items())
+        for key in wrong:
+            if key.startswith(keys.row(self.partition, "")):
+                # The next turn reads it, and sets it aside.
+                raise StoreRefused(f"WRONGTYPE {key} is not what it was when it was read")
+            if key not in begin_anew:
+                raise standing_still(key)
+        for key in wrong:
+            move_aside(self.link, key, begin_anew[key])
 
-        def entry_of(row_id: str) -> tuple[str, list[str], str, str]:
-            row = changes.rows[row_id]
-            return row_id, hash_of(row_id), "" if row.terminal else str(row.seen_ms), "dirty" if row_id in changes.touched else ""
-
-        return {
-            "rows": [entry_of(row_id) for row_id in row_ids],
-            "marks": _flat(changes.marks.items()),
-            "ids": [[self._id_ttl_s, *digests] for digests in changes.ids.values()],
-            "clients": list(changes.clients.values()),
-            "runs": _flat((ms, run) for run, ms in changes.runs.items()),
-            "letters": [
-                (
-                    letter.kind,
-                    letter.reason,
-                    msgspec.json.encode(letter.origin).decode(),
-                    letter.letter.decode(errors="backslashreplace"),
-                )
-                for letter in changes.letters
-            ],
-            "counts": _flat(changes.counts.items()),
-        }
-
-    def _note(self, known: Known, row_id: str, reply: list[bytes]) -> None:
+    def _note(self, known: Known, row_id: str, reply: list[bytes] | StoreRefused) -> None:
+        if is_wrong_type(reply):
+            known.unreadable[row_id] = no_hash(keys.row(self.partition, row_id))
+            return
+        if isinstance(reply, StoreRefused):
+            raise reply
         fields = dict(zip(reply[::2], reply[1::2], strict=True))
         row = row_or_reason(row_id, fields, self._decimals)
         if isinstance(row, str):
@@ -132,18 +140,6 @@ class PartitionStore:
             known.rows[row_id] = row
 
 
-def _flat(pairs: Iterable[tuple[str | int, str | int]]) -> list[str]:
-    """Numbers go as text: Lua's numbers are doubles."""
-    return [str(value) for pair in pairs for value in pair]
-
-
 def _field(fields: list[bytes], name: bytes) -> bytes:
     found = [value for key, value in zip(fields[::2], fields[1::2], strict=True) if key == name]
     return found[0] if found else b""
-
-
-def _granted(replies: list[Any]) -> list[Any]:
-    for reply in replies:
-        if isinstance(reply, StoreRefused):
-            raise reply
-    return replies

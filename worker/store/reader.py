@@ -7,19 +7,20 @@ from collections.abc import Iterable, Sequence
 from heapq import nlargest
 
 from contract import keys
-from contract.errors import StoreRefused
 from contract.link import Command, Link
 from contract.registry import Registry
 from contract.status import Status
 from worker.rows import AnyRow, ClientRow, JobRow
 from worker.store.legible import row_or_reason
+from worker.store.offset import is_offset
+from worker.store.wrong_type import passed_over
 
 _AT_ONCE = 500
 """Rows of one round trip."""
 
 
 class Reader:
-    """Reads over a link that its caller opens, and passes over what holds no row: `runtally verify` tells of that.
+    """Reads over a link that its caller opens, and passes over what holds no row, or is of the wrong type: `runtally verify` tells of that.
 
     Every verb raises StoreUnavailable and StoreRefused."""
 
@@ -50,7 +51,7 @@ class Reader:
 
     def clients(self, run: str) -> list[ClientRow]:
         """The rows of a job's client runs, by client ID."""
-        members = self._link.call("SMEMBERS", keys.clients(keys.partition_of(run, self._partitions), run))
+        [members] = self._ask([("SMEMBERS", keys.clients(keys.partition_of(run, self._partitions), run))])
         row_ids = sorted(f"{run}-{client.decode()}" for client in members)
         rows: list[AnyRow] = []
         for begin in range(0, len(row_ids), _AT_ONCE):
@@ -62,7 +63,7 @@ class Reader:
         total: Counter[str] = Counter()
         for reply in self._ask([("HGETALL", keys.state(p)) for p in range(self._partitions)]):
             for name, value in zip(reply[::2], reply[1::2], strict=True):
-                if name not in (b"offset", b"folded_ms"):
+                if name not in (b"offset", b"folded_ms") and value.isdigit():
                     total[name.decode()] += int(value)
         return dict(total)
 
@@ -73,19 +74,21 @@ class Reader:
 
     def dirty(self) -> int:
         """Rows that Airtable does not hold in their newest version."""
-        return sum(self._ask([("ZCARD", keys.dirty(p)) for p in range(self._partitions)]))
+        return sum(self._ask([("ZCARD", keys.dirty(p)) for p in range(self._partitions)], instead=0))
 
     def backlog(self) -> int:
         """Log entries (batches) that are not folded yet."""
         offsets = self._ask([("HGET", keys.state(p), "offset") for p in range(self._partitions)])
         commands: list[Command] = [
-            ("XRANGE", keys.log(p), f"({(offset or b'0-0').decode()}", "+", "COUNT", 1_000) for p, offset in enumerate(offsets)
+            ("XRANGE", keys.log(p), f"({(offset or b'0-0').decode()}", "+", "COUNT", 1_000)
+            for p, offset in enumerate(offsets)
+            if is_offset(offset or b"0-0")
         ]
         return sum(len(entries) for entries in self._ask(commands))
 
     def dead(self) -> int:
         """Dead letters kept, over all partitions."""
-        return sum(self._ask([("XLEN", keys.dead(p)) for p in range(self._partitions)]))
+        return sum(self._ask([("XLEN", keys.dead(p)) for p in range(self._partitions)], instead=0))
 
     def _rows(self, row_ids: Sequence[str], run: str | None = None) -> list[AnyRow]:
         commands = [("HGETALL", keys.row(keys.partition_of(run or row_id, self._partitions), row_id)) for row_id in row_ids]
@@ -94,9 +97,5 @@ class Reader:
         rows = [row_or_reason(row_id, dict(zip(reply[::2], reply[1::2], strict=True)), self._decimals) for row_id, reply in there]
         return [row for row in rows if not isinstance(row, str)]
 
-    def _ask(self, commands: Sequence[Command]) -> list:  # type: ignore[type-arg]  # what Redis answers
-        replies = self._link.pipeline(commands)
-        for reply in replies:
-            if isinstance(reply, StoreRefused):
-                raise reply
-        return replies
+    def _ask(self, commands: Sequence[Command], instead: object = ()) -> list:  # type: ignore[type-arg]  # what Redis answers
+        return passed_over(self._link.pipeline(commands), instead)

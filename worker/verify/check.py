@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from contract import keys
 from contract.layout import claim_layout
 from contract.link import Link
 from contract.registry import Registry
@@ -14,6 +15,7 @@ from worker.maintain import now_ms
 from worker.store.dirty import RowRef
 from worker.verify.clock import Clock
 from worker.verify.finding import Finding, Kind, Mend, Remark, Report
+from worker.verify.key_types import check_keys
 from worker.verify.log_check import LogCheck, Verdict
 from worker.verify.mirror import Mirror
 from worker.verify.one_run import check_run
@@ -76,6 +78,8 @@ class _Check:
         survey = Surveyor(self._link, self._settings.partitions, self._options.run).survey()
         if self._options.run is not None:
             survey.runs.add(self._options.run)
+        only = None if self._options.run is None else keys.partition_of(self._options.run, self._settings.partitions)
+        report.findings += check_keys(self._link, self._settings.partitions, only)
         report.findings += _stray_marks(survey)
         self._runs(survey)
         if self._mirror is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contract import keys
+from contract.errors import StoreRefused
 from contract.link import Link
 from contract.registry import Registry
 from contract.settings import Settings
@@ -56,15 +57,27 @@ class LogCheck:
         for partition, mine in by_partition.items():
             if only and not mine:
                 continue
-            log = PartitionLog(self._link, self._settings, self._registry, partition)
             left = set(mine)
-            for group in groups(log, mine if only else None, self._most_rows):
-                progress(f"partition {partition}: {len(group.runs):,} runs folded anew from the log")
-                trimmed = log.trimmed()
-                for run in sorted(group.runs):
-                    yield self._verdict(group, run, strays.get(run, frozenset()), trimmed)
-                left -= group.runs
-            yield from self._unlogged(left, strays, log.trimmed())
+            try:
+                yield from self._of_partition(partition, left, mine if only else None, strays, progress)
+            except StoreRefused as error:
+                if error.code not in ("WRONGTYPE", "WRONGVALUE"):
+                    raise
+                for run in sorted(left):
+                    yield Verdict(run, "", "its partition's log cannot be folded: a key is not what it has to be")
+
+    def _of_partition(
+        self, partition: int, left: set[str], wanted: Set[str] | None, strays: Mapping[str, Set[str]], progress: Callable[[str], None]
+    ) -> Iterator[Verdict]:
+        """Those of one partition. `left`: its runs; each goes from it with its verdict. `wanted`: see Group."""
+        log = PartitionLog(self._link, self._settings, self._registry, partition)
+        for group in groups(log, wanted, self._most_rows):
+            progress(f"partition {partition}: {len(group.runs):,} runs folded anew from the log")
+            trimmed = log.trimmed()
+            for run in sorted(group.runs):
+                yield self._verdict(group, run, strays.get(run, frozenset()), trimmed)
+                left.discard(run)
+        yield from self._unlogged(left, strays, log.trimmed())
 
     def _unlogged(self, runs: Set[str], strays: Mapping[str, Set[str]], trimmed: bool) -> Iterator[Verdict]:
         """Runs that the log has nothing of."""

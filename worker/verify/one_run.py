@@ -38,7 +38,7 @@ def check_run(snapshot: Snapshot, registry: Registry, clock: Clock) -> list[Find
         ]
     elif snapshot.job_row is not None:
         readable = len(snapshot.client_rows) == len(snapshot.clients) and not any(row.partial for row in snapshot.client_rows.values())
-        whole = readable and not any(finding.kind is Kind.LOST for finding in lost)
+        whole = readable and not snapshot.no_set and not any(finding.kind is Kind.LOST for finding in lost)
         found += _job(snapshot, snapshot.job_row, registry) if whole else []
     return found
 
@@ -111,6 +111,9 @@ def _index(snapshot: Snapshot, clock: Clock) -> Iterator[Finding]:
 
 def _members(snapshot: Snapshot) -> Iterator[Finding]:
     """The set of clients against the rows. A row that the job still counts was lost; a member that nobody counts points nowhere."""
+    if snapshot.no_set:
+        hint = "the set begins anew with all clients that have a row"
+        yield _finding(snapshot, Kind.KEY, None, _Shown("set of clients", "of another type", "a set"), Mend.RECOUNT, hint)
     absent = sorted(snapshot.members - snapshot.clients.keys())
     job = snapshot.job_row
     counted = job is None or sum(job.clients.values()) > len(snapshot.clients)

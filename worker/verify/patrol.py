@@ -11,8 +11,10 @@ from contract.link import Link
 from contract.registry import Registry
 from contract.settings import Settings
 from worker.maintain import now_ms
+from worker.store.wrong_type import passed_over
 from worker.verify.clock import Clock
 from worker.verify.finding import Finding
+from worker.verify.key_types import check_keys
 from worker.verify.one_run import check_run
 from worker.verify.snapshot import Snapshots
 from worker.verify.told import Told, identity
@@ -39,21 +41,23 @@ class Patrol:
         claim_layout(self._link, self._settings.partitions)
         clock = Clock(now_ms(self._link), self._settings.retention_s)
         until = time.monotonic() + budget_s
-        found: list[Finding] = []
+        found = check_keys(self._link, self._settings.partitions)
         checked: list[str] = []
         for run in self._runs():
             if stop() or (checked and time.monotonic() >= until):
                 break
             found += self._wrong(run, clock)
             checked.append(run)
-        self._told.tell(found, frozenset(checked), clock.now_ms)
+        # None: what belongs to no run, which is looked at in each turn.
+        self._told.tell(found, frozenset([*checked, None]), clock.now_ms)
         if checked:
             self._link.call("HSET", keys.VERIFY, "after", checked[-1], "checked_ms", clock.now_ms, "runs", len(checked))
         return len(checked)
 
     def _runs(self) -> list[str]:
         """All runs of the indexes, those first that follow the last one checked."""
-        indexes = [self._link.call("ZRANGE", keys.runs(partition), 0, -1) for partition in range(self._settings.partitions)]
+        partitions = range(self._settings.partitions)
+        indexes = passed_over(self._link.pipeline([("ZRANGE", keys.runs(partition), 0, -1) for partition in partitions]), ())
         runs = sorted(run.decode() for index in indexes for run in index)
         after = (self._link.call("HGET", keys.VERIFY, "after") or b"").decode()
         return [run for run in runs if run > after] + [run for run in runs if run <= after]

@@ -18,6 +18,7 @@ from worker.store import dirty
 from worker.store.dirty import RowRef
 from worker.verify.finding import Finding, Kind, Mend, State
 from worker.verify.forgetting import forget
+from worker.verify.key_types import mend_keys, standing_still
 from worker.verify.log_check import LogCheck, Verdict
 
 SOURCE = "/verify"
@@ -25,6 +26,7 @@ SOURCE = "/verify"
 _MOST_BYTES = 524_288
 """Rows in one event: half of what an event may have."""
 
+_STANDS_STILL = "its partition stands still: put right the key that is named for it, then repair again"
 _NO_LOG = "the log does not have the whole run any more"
 
 
@@ -41,7 +43,9 @@ class Repair:
         self, findings: list[Finding], verdicts: Mapping[str, Verdict], strays: Mapping[str, Set[str]], progress: Callable[[str], None]
     ) -> None:
         """Do what each finding asks for, and note it there. `verdicts`: on runs that were compared with the log already."""
-        open_ones = [finding for finding in findings if finding.mend is not Mend.BY_HAND]
+        mend_keys(self._link, self._partitions, findings)
+        still = standing_still(findings, self._partitions)
+        open_ones = [finding for finding in findings if finding.mend not in (Mend.BY_HAND, Mend.ASIDE)]
         lost = {str(finding.run) for finding in open_ones if finding.mend is Mend.REBUILD} - verdicts.keys()
         verdicts = {**verdicts, **{verdict.run: verdict for verdict in self._log.verdicts(lost, strays, progress, only=True)}}
         by_run: dict[str, list[Finding]] = {}
@@ -49,6 +53,10 @@ class Repair:
             if finding.mend in (Mend.RECOUNT, Mend.REBUILD):
                 by_run.setdefault(str(finding.run), []).append(finding)
         for run, wrong in sorted(by_run.items()):
+            if keys.partition_of(run, self._partitions) in still:
+                for finding in wrong:
+                    finding.hint = _STANDS_STILL
+                continue
             self._ask(run, wrong, verdicts.get(run), strays.get(run, frozenset()))
         for finding in open_ones:
             self._mark(finding)

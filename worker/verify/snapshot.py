@@ -11,14 +11,16 @@ from contract.errors import StoreRefused
 from contract.link import Command, Link
 from worker.rows import AnyRow, ClientRow, JobRow
 from worker.store.dirty import RowRef
-from worker.store.legible import row_or_reason, written_status
+from worker.store.legible import NO_HASH, row_or_reason, written_status
+from worker.store.offset import is_offset
+from worker.store.wrong_type import passed_over
 
 _TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A row's hash and what belongs to it. `row` is None when the hash holds none, `reason` says why.
+    """What stands at a row's key and what belongs to it. `row` is None when that is none, `reason` says why.
 
     `odd_status`: the status written there, when it is none of the four. `ttl_s`: -1 while it does not expire.
     """
@@ -44,7 +46,8 @@ class Stored:
 class Snapshot:
     """One run. `offset`: how far its partition was folded at that moment. `indexed_ms`: its score in the index of runs.
 
-    `clients`: client ID -> row, for members of the set and those asked for besides, where there is a hash.
+    `clients`: client ID -> row, for members of the set and those asked for besides, where anything is. `no_set`: what stands at the key
+    of the set is none.
     """
 
     run: str
@@ -54,6 +57,7 @@ class Snapshot:
     members: frozenset[str]
     job: Stored | None
     clients: Mapping[str, Stored] = field(default_factory=dict)
+    no_set: bool = False
 
     @property
     def job_row(self) -> JobRow | None:
@@ -81,7 +85,7 @@ class Snapshots:
     def take(self, run: str, strays: Iterable[str] = ()) -> Snapshot:
         """The run now. `strays`: client IDs to look for that the job's set of clients may lack."""
         partition = keys.partition_of(run, self._partitions)
-        members: set[bytes] = set(self._link.call("SMEMBERS", keys.clients(partition, run)))
+        members: set[bytes] = set(at_once(self._link, [("SMEMBERS", keys.clients(partition, run))])[0] or ())
         for _ in range(_TRIES):
             clients = sorted({member.decode() for member in members} | set(strays))
             refs = [RowRef(partition, run), *(RowRef(partition, f"{run}-{client}") for client in clients)]
@@ -91,22 +95,23 @@ class Snapshots:
                 ("SMEMBERS", keys.clients(partition, run)),
             ]
             offset, score, now, *replies = at_once(self._link, [*commands, *(part for ref in refs for part in _commands(ref))])
-            if set(now) == members:
+            if set(now or ()) == members:
                 break
-            members = set(now)
+            members = set(now or ())
         stored = [self._stored(ref, replies[4 * n : 4 * n + 4]) for n, ref in enumerate(refs)]
         return Snapshot(
             run=run,
             partition=partition,
-            offset=(offset or b"0-0").decode(),
+            offset=(offset if is_offset(offset or b"") else b"0-0").decode(),
             indexed_ms=None if score is None else float(score),
             members=frozenset(member.decode() for member in members),
             job=stored[0],
             clients={client: found for client, found in zip(clients, stored[1:], strict=True) if found is not None},
+            no_set=now is None,
         )
 
     def rows(self, refs: Sequence[RowRef]) -> list[Stored | None]:
-        """These rows, of any runs, each as it is at one moment; None where there is no hash."""
+        """These rows, of any runs, each as it is at one moment; None where nothing is."""
         if not refs:
             return []
         by_partition: dict[int, list[RowRef]] = {}
@@ -120,6 +125,8 @@ class Snapshots:
 
     def _stored(self, ref: RowRef, replies: Sequence[Any]) -> Stored | None:
         reply, dirty, watched, ttl_s = replies
+        if reply is None:
+            return Stored(ref=ref, row=None, reason=NO_HASH, dirty=dirty is not None, watched=watched is not None, ttl_s=int(ttl_s))
         if not reply:
             return None
         fields: dict[bytes, bytes] = dict(zip(reply[::2], reply[1::2], strict=True))
@@ -150,13 +157,12 @@ def _commands(ref: RowRef) -> list[Command]:
 
 
 def at_once(link: Link, commands: Sequence[Command]) -> list[Any]:
-    """The replies to commands about one partition, as one transaction. Raises StoreUnavailable; StoreRefused when one is refused."""
+    """The replies to commands about one partition, as one transaction; None for each whose key is of the wrong type.
+
+    Raises StoreUnavailable; StoreRefused when one is refused for another reason.
+    """
     replies = link.pipeline([("MULTI",), *commands, ("EXEC",)])
     for reply in replies:
         if isinstance(reply, StoreRefused):
             raise reply
-    results: list[Any] = replies[-1]
-    for result in results:
-        if isinstance(result, Exception):
-            raise StoreRefused(str(result))
-    return results
+    return passed_over([StoreRefused(str(result)) if isinstance(result, Exception) else result for result in replies[-1]], None)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from contract import keys
-from contract.errors import StoreRefused
 from contract.link import Command, Link
 from contract.run_id import parse
 from worker.store.dirty import RowRef
+from worker.store.wrong_type import passed_over
 from worker.verify.snapshot import at_once
 
 _SCANNED = 1_000
@@ -79,10 +79,11 @@ class Surveyor:
                 return
 
     def _scanned(self, verb: str, key: str, start: str) -> Iterator[bytes]:
-        """The members of a sorted set that begin with `start`, some of them twice."""
+        """The members of a sorted set that begin with `start`, some of them twice; none of a key that is no sorted set."""
         cursor = b"0"
         while True:
-            cursor, found = self._link.call(verb, key, cursor, "MATCH", f"{start.translate(_ESCAPED)}*", "COUNT", _SCANNED)
+            command = (verb, key, cursor, "MATCH", f"{start.translate(_ESCAPED)}*", "COUNT", _SCANNED)
+            [[cursor, found]] = passed_over(self._link.pipeline([command]), (b"0", ()))
             yield from found[::2]
             if cursor == b"0":
                 return
@@ -102,8 +103,4 @@ class Surveyor:
         return not there and mark is not None
 
     def _ask(self, commands: list[Command]) -> list[int]:
-        replies = self._link.pipeline(commands) if commands else []
-        for reply in replies:
-            if isinstance(reply, StoreRefused):
-                raise reply
-        return replies
+        return passed_over(self._link.pipeline(commands) if commands else [], 0)

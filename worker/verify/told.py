@@ -31,7 +31,7 @@ class Told:
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    def tell(self, found: list[Finding], checked: Set[str] | None, at_ms: int) -> None:
+    def tell(self, found: list[Finding], checked: Set[str | None] | None, at_ms: int) -> None:
         """Log what was not told yet, and forget what is gone. `checked`: the runs that were looked at, None for all there is."""
         told = {name.decode() for name in self._link.call("HKEYS", keys.VERIFY_FOUND)}
         now = {identity(finding): finding for finding in found}
