@@ -27,14 +27,18 @@ class Backlog:
 class Health:
     """One look. `ok` says whether this service can do its work; `reason` says why not, without secrets.
 
-    `redis`: it answered. `dirty`: rows on their way to Airtable. `dead`: dead letters kept. `findings`: what is
-    wrong with the rows, as far as beat's checks know (docs/verify.md). Counts are 0 when it did not answer.
+    `redis`: it answered. `runs`: jobs kept. `running`: rows, of jobs and of client runs, that are Running. `events`: all
+    that were ever counted. `dirty`: rows on their way to Airtable. `dead`: dead letters kept. `findings`: what is wrong
+    with the rows, as far as beat's checks know (docs/verify.md). Counts are 0 when it did not answer.
     """
 
     ok: bool
     redis: bool
     partitions: int
     backlog: Backlog = Backlog()
+    runs: int = 0
+    running: int = 0
+    events: int = 0
     dirty: int = 0
     dead: int = 0
     findings: int = 0
@@ -73,18 +77,26 @@ class HealthReader:
                 ("HGET", keys.META, "partitions"),
                 ("HLEN", keys.VERIFY_FOUND),
                 *(("HGET", keys.state(number), "offset") for number in numbers),
+                *(("HGET", keys.state(number), "events") for number in numbers),
+                *(("ZCARD", keys.runs(number)) for number in numbers),
+                *(("ZCARD", keys.open_rows(number)) for number in numbers),
                 *(("ZCARD", keys.dirty(number)) for number in numbers),
                 *(("XLEN", keys.dead(number)) for number in numbers),
             ]
         )
         recorded, findings = replies[:2]
-        offsets, dirty, dead = (replies[2 + part * len(numbers) : 2 + (part + 1) * len(numbers)] for part in range(3))
+        offsets, events, runs, running, dirty, dead = (
+            replies[2 + part * len(numbers) : 2 + (part + 1) * len(numbers)] for part in range(6)
+        )
         fits = recorded is None or int(recorded) == self._partitions
         return Health(
             ok=fits,
             redis=True,
             partitions=self._partitions,
             backlog=self._backlog([offset.decode() if offset else "0-0" for offset in offsets]),
+            runs=sum(runs),
+            running=sum(running),
+            events=sum(int(counted or 0) for counted in events),
             dirty=sum(dirty),
             dead=sum(dead),
             findings=findings,
