@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 from contract.settings import load_settings
 from embedded import EmbeddedValkey
 from tests.server.gateway.web_process import WebProcess
-from tests.web.visiting import DESKTOP, Visit, browser_path, launch
+from tests.web.visiting import DESKTOP, Visit, launch, why_not
 
 Visitor = Callable[..., Visit]
 
@@ -18,11 +18,10 @@ Visitor = Callable[..., Visit]
 # For one module, not for the session: Playwright keeps an event loop running, in which other tests could start none of theirs.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = browser_path()
-    if path is None:
-        pytest.skip("THE PAGES ARE NOT TESTED HERE: no browser. apt-get install chromium, and run again")
+    if reason := why_not():
+        pytest.skip(f"THE PAGES ARE NOT TESTED HERE: {reason}")
     with sync_playwright() as playwright:
-        browser = launch(playwright, path)
+        browser = launch(playwright)
         yield browser
         browser.close()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from playwright._impl._driver import compute_driver_executable
 from playwright.sync_api import Browser, Page, Playwright
 
 DESKTOP = {"width": 1280, "height": 800}
@@ -33,9 +35,18 @@ def browser_path() -> str | None:
     return next(filter(None, map(shutil.which, _NAMES)), None)
 
 
-def launch(playwright: Playwright, path: str) -> Browser:
+def why_not() -> str | None:
+    """Why the pages cannot be looked at on this machine; None where they can."""
+    if browser_path() is None:
+        return "no browser. apt-get install chromium, and run again"
+    driver, *_ = compute_driver_executable()
+    tried = subprocess.run([driver, "--version"], capture_output=True, text=True, check=False)
+    return f"Playwright's driver does not start. {tried.stderr.strip()}" if tried.returncode else None
+
+
+def launch(playwright: Playwright) -> Browser:
     """A headless browser with a new, empty profile."""
-    return playwright.chromium.launch(executable_path=path, headless=True, args=_FLAGS)
+    return playwright.chromium.launch(executable_path=browser_path(), headless=True, args=_FLAGS)
 
 
 @dataclass
