@@ -23,14 +23,14 @@ run: $(STAMP) ## Start everything with what is missing embedded, and show it at 
 	@$(BIN)/runtally up --demo $(ARGS)
 
 test: $(STAMP) ## All tests
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 -rs $(ARGS)
 
 check: $(STAMP) ## Lint, format, types, import contracts, tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy --strict $(addprefix -p ,$(PACKAGES))
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 -rs $(ARGS)
 
 bench: $(STAMP) ## Measure throughput and latency here
 	@$(BIN)/python -m benchmarks $(ARGS)

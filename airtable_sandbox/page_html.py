@@ -45,10 +45,10 @@ def table_page(base: Base, table: Table, reader: RecordReader, rows: list[Row], 
 
 def _base(base: Base, counts: dict[str, int]) -> str:
     tables = "".join(
-        f'<li><a href="/bases/{base.id}/{table.id}">{_safe(table.name)}</a><span class=soft>{counts[table.id]:,}</span></li>'
+        f'<li><a href="/bases/{base.id}/{table.id}"><bdi>{_safe(table.name)}</bdi></a><span class=soft>{counts[table.id]:,}</span></li>'
         for table in base.tables
     )
-    return f"<h2>{_safe(base.name)} <small class=soft>{base.id}</small></h2>" + (
+    return f"<h2><bdi>{_safe(base.name)}</bdi> <small class=soft>{base.id}</small></h2>" + (
         f"<ul class=tables>{tables}</ul>" if tables else "<p class=soft>No tables yet.</p>"
     )
 

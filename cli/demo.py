@@ -8,37 +8,38 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from cli.reading import reading
+from cli.demo_screen import DemoScreen, summarise
+from cli.demo_watch import RunWatch, Stand, watching
 from contract.settings import Settings
 from contract.status import Status
 from producers.publisher import Publisher
 from producers.runs import ClientRun, Job
 from producers.runs.run_ids import take_run_id
 from worker.flush.readback import Readback
-from worker.store.reader import Reader
 
 CLIENTS = {"acme": "Acme GmbH", "Jane-Doe": "Jane Doe", "nordwind": "Nordwind AG", "quiet": "Quiet & Co", "broken": "Broken Ltd"}
 LEADS = 120
 _PAUSE_S = 0.01
+_LOOK_S = 0.1
 _SETTLE_S = 90.0
 _SKIP_REASONS = ("NO_CONTENT", "INVALID_AI_RESPONSE", "SAFETY_BLOCK", "QUOTA")
 
 
 @dataclass
 class DemoResult:
-    """How the demo went. `ok`: the rows in Airtable are what was emitted; `wrong`: each difference, as a sentence."""
+    """How the demo went. `ok`: the rows in Airtable are what was emitted; `wrong`: each difference, as a sentence.
+
+    `published`: events in the log. `counted`: by how much the counters of folds and flush grew meanwhile."""
 
     run_id: str
-    seconds: float = 0.0
-    events: int = 0
-    counters: dict[str, int] = field(default_factory=dict)
+    published: int = 0
+    stand: Stand = field(default_factory=Stand)
+    counted: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -47,39 +48,65 @@ class DemoResult:
         return not self.wrong
 
 
-def run_demo(settings: Settings, console: Console) -> DemoResult:
-    """Emit, wait until it is folded and flushed, compare Airtable with what was emitted, print a summary."""
-    began = time.monotonic()
+def run_demo(settings: Settings, console: Console, check: Callable[[], None]) -> DemoResult:
+    """Emit, wait until it is folded and flushed, compare Airtable with what was emitted, print a summary.
+
+    `check` is called several times a second; what it raises ends the demo."""
     publisher = Publisher(settings)
     taken = take_run_id(settings)
     expected: dict[str, Counter[str]] = {}
-    with _progress(console) as progress:
-        with Job(publisher, taken.run_id, "batch_scoring", 1, taken.origin) as job:
-            for client_id, name in CLIENTS.items():
-                leads = progress.add_task(name, total=0 if client_id == "quiet" else LEADS)
-                expected[client_id] = _score_client(job, client_id, name, lambda leads=leads: progress.advance(leads))
-        undelivered = publisher.flush(timeout_s=30)
-        result = DemoResult(taken.run_id, events=publisher.counters.get("published", 0))
-        if undelivered:
-            result.wrong.append(f"{undelivered} events were not delivered")
-        with reading(settings) as (reader, _):
-            _wait_for_airtable(reader, progress, settings)
-            result.counters = reader.counters() | reader.flush_counters(settings.airtable_base_id or "")
+    with watching(settings, taken.run_id) as watch:
+        before = watch.counters()
+        with DemoScreen(console) as screen:
+            look = _Look(publisher, watch, screen, check, DemoResult(taken.run_id))
+            with Job(publisher, taken.run_id, "batch_scoring", 1, taken.origin) as job:
+                for client_id, name in CLIENTS.items():
+                    expected[client_id] = _score_client(job, client_id, name, screen, look.now_and_then)
+            _settle(look, _SETTLE_S + settings.flush_interval_s)
+        result = look.result
+        result.counted = Counter(watch.counters())
+        result.counted.subtract(before)
+    if publisher.pending:
+        result.wrong.append(f"{publisher.pending} events were not delivered")
     publisher.close()
     result.wrong += compare(settings, taken.run_id, expected)
-    result.seconds = time.monotonic() - began
     _summarise(console, result)
     return result
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
+class _Look:
+    """Looks at what has come of the run so far, and has the screen show it."""
+
+    def __init__(self, publisher: Publisher, watch: RunWatch, screen: DemoScreen, check: Callable[[], None], result: DemoResult) -> None:
+        self._publisher, self._watch, self._screen, self._check = publisher, watch, screen, check
+        self._next = 0.0
+        self.result = result
+
+    @property
+    def settled(self) -> bool:
+        """Whether all is delivered, folded and written, as of the last look."""
+        stand = self.result.stand
+        return not self._publisher.pending and stand.folded >= self.result.published and stand.rows == stand.written
+
+    def now_and_then(self) -> None:
+        """Look, unless that was done a moment ago."""
+        if time.monotonic() >= self._next:
+            self.now()
+
+    def now(self) -> None:
+        """Look."""
+        self._check()
+        self.result.published = self._publisher.counters["published"]
+        self.result.stand = self._watch.look()
+        self._screen.flow(self.result.published, self.result.stand)
+        self._next = time.monotonic() + _LOOK_S
 
 
-def _score_client(job: Job, client_id: str, name: str, scored: Any) -> Counter[str]:
+def _score_client(job: Job, client_id: str, name: str, screen: DemoScreen, look: Callable[[], None]) -> Counter[str]:
     """One client's leads, one by one, as a scorer would; what its row must say in the end."""
     dice = random.Random(client_id)  # noqa: S311  # a demo, not a secret
     expected: Counter[str] = Counter()
+    bar = screen.client(name, 0 if client_id == "quiet" else LEADS)
     try:
         with job.client(client_id, name) as run:
             if client_id == "quiet":
@@ -87,11 +114,15 @@ def _score_client(job: Job, client_id: str, name: str, scored: Any) -> Counter[s
                 return expected
             for number in range(LEADS):
                 expected += _score_lead(run, dice)
-                scored()
+                screen.scored(bar)
+                look()
                 time.sleep(_PAUSE_S)
                 _ask_model(client_id, number)
     except ConnectionError:
         expected["failed"] = 1
+        screen.client_failed(bar)
+    finally:
+        screen.client_ended(bar)
     return expected
 
 
@@ -113,16 +144,13 @@ def _score_lead(run: ClientRun, dice: random.Random) -> Counter[str]:
     return counted
 
 
-def _wait_for_airtable(reader: Reader, progress: Progress, settings: Settings) -> None:
-    """Until nothing is left to fold or to flush, or it takes too long (the comparison then says what is missing)."""
-    waiting = progress.add_task("into Airtable", total=None)
-    deadline = time.monotonic() + _SETTLE_S + settings.flush_interval_s
-    while time.monotonic() < deadline:
-        backlog, dirty = reader.backlog(), reader.dirty()
-        progress.update(waiting, description=f"into Airtable ({backlog} batches, {dirty} rows)"[:40])
-        if not backlog and not dirty:
-            return
-        time.sleep(0.1)
+def _settle(look: _Look, timeout_s: float) -> None:
+    """Until all is folded and written, or it takes too long (the comparison then says what is missing)."""
+    deadline = time.monotonic() + timeout_s
+    look.now()
+    while not look.settled and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+        look.now()
 
 
 def compare(settings: Settings, run_id: str, expected: dict[str, Counter[str]]) -> list[str]:
@@ -146,15 +174,10 @@ def compare(settings: Settings, run_id: str, expected: dict[str, Counter[str]]) 
 
 
 def _summarise(console: Console, result: DemoResult) -> None:
-    counters = result.counters
-    table = Table(title="Summary", title_justify="left", box=None, show_header=False, pad_edge=False)
-    table.add_row("Run ID", result.run_id)
-    table.add_row("Events emitted", f"{result.events:,}")
-    table.add_row("Events folded", f"{counters.get('events', 0):,} ({counters.get('duplicates', 0):,} repeats dropped)")
-    table.add_row("Rows", f"1 job, {len(CLIENTS)} clients")
-    table.add_row("Airtable calls", f"{counters.get('calls', 0):,} for {counters.get('rows_written', 0):,} row writes")
-    table.add_row("Rows in Airtable", "[green]as emitted[/]" if result.ok else "[red]WRONG[/]")
-    console.print(table)
-    for difference in result.wrong:
-        console.print(f"  {difference}", style="red", markup=False)
-    console.print(f"  runtally run show {result.run_id}", style="dim", markup=False)
+    stand, counted = result.stand, result.counted
+    facts = [
+        ("Events", f"{result.published:,} emitted, {stand.folded:,} folded, {counted['duplicates']:,} repeats dropped"),
+        ("Rows in Airtable", f"{stand.written} of {stand.rows}, after {counted['rows_written']:,} writes in {counted['calls']:,} calls"),
+    ]
+    told = "Airtable does not hold what was emitted" if result.wrong else "Airtable holds exactly what was emitted"
+    summarise(console, f"Run {result.run_id}: {told}", facts, result.wrong)

@@ -51,8 +51,8 @@ def create_app(settings: Settings) -> FastAPI:
         return JSONResponse({**asdict(found), "version": __version__}, status_code=200 if found.ok else 503)
 
     @app.get("/")
-    def page() -> HTMLResponse:
+    def page(refresh: str = "") -> HTMLResponse:
         found = health.read()
-        return HTMLResponse(health_page(found), status_code=200 if found.ok else 503)
+        return HTMLResponse(health_page(found, refresh=refresh != "0"), status_code=200 if found.ok else 503)
 
     return app

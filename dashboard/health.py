@@ -29,14 +29,18 @@ class Backlog:
 class Health:
     """One look. `ok` says whether this service can do its work; `reason` says why not, without secrets.
 
-    `redis`: it answered. `dirty`: rows on their way to Airtable. `dead`: dead letters kept. `findings`: what is
-    wrong with the rows, as far as beat's checks know (docs/verify.md). Counts are 0 when it did not answer.
+    `redis`: it answered. `runs`: jobs kept. `running`: rows, of jobs and of client runs, that are Running. `events`: all
+    that were ever counted. `dirty`: rows on their way to Airtable. `dead`: dead letters kept. `findings`: what is wrong
+    with the rows, as far as beat's checks know (docs/verify.md). Counts are 0 when it did not answer.
     """
 
     ok: bool
     redis: bool
     partitions: int
     backlog: Backlog = Backlog()
+    runs: int = 0
+    running: int = 0
+    events: int = 0
     dirty: int = 0
     dead: int = 0
     findings: int = 0
@@ -75,20 +79,28 @@ class HealthReader:
                 ("HGET", keys.META, "partitions"),
                 ("HLEN", keys.VERIFY_FOUND),
                 *(("HGET", keys.state(number), "offset") for number in numbers),
+                *(("HGET", keys.state(number), "events") for number in numbers),
+                *(("ZCARD", keys.runs(number)) for number in numbers),
+                *(("ZCARD", keys.open_rows(number)) for number in numbers),
                 *(("ZCARD", keys.dirty(number)) for number in numbers),
                 *(("XLEN", keys.dead(number)) for number in numbers),
             ]
         )
         recorded, findings = replies[:2]
-        offsets, dirty, dead = (replies[2 + part * len(numbers) : 2 + (part + 1) * len(numbers)] for part in range(3))
+        offsets, events, runs, running, dirty, dead = (
+            replies[2 + part * len(numbers) : 2 + (part + 1) * len(numbers)] for part in range(6)
+        )
         fits = recorded is None or int(recorded) == self._partitions
         return Health(
             ok=fits,
             redis=True,
             partitions=self._partitions,
             backlog=self._backlog([offset.decode() if is_offset(offset or b"") else "0-0" for offset in offsets]),
-            dirty=sum(count or 0 for count in dirty),
-            dead=sum(count or 0 for count in dead),
+            runs=_sum(runs),
+            running=_sum(running),
+            events=_sum(events),
+            dirty=_sum(dirty),
+            dead=_sum(dead),
             findings=findings or 0,
             reason="" if fits else f"Redis was set up with {int(recorded)} partitions, this service with {self._partitions}",
         )
@@ -104,3 +116,8 @@ class HealthReader:
     def _ask(self, commands: list[Any]) -> list[Any]:
         # None for a key of the wrong type: it is among the findings, and no reason for this service to be out of order.
         return passed_over(self._link.pipeline(commands), None)
+
+
+def _sum(replies: list[Any]) -> int:
+    """Over the partitions; one whose key is of the wrong type counts for nothing."""
+    return sum(int(reply or 0) for reply in replies)

@@ -15,8 +15,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="refresh" content="{refresh_s}">
-<title>{title} · Runtally</title>
+{again}<title>{title} · Runtally</title>
 <link rel="stylesheet" href="/static/runtally.css">
 </head>
 <body>
@@ -26,21 +25,28 @@ _PAGE = """<!doctype html>
 {reason}<dl>
 {facts}
 </dl>
-<footer>Version {version} · looks again every {refresh_s} s · <a href="/healthz">as JSON</a></footer>
 </main>
+<footer>
+<nav aria-label="Page">{refreshing}<a href="/healthz">As JSON</a></nav>
+<p>Version {version}</p>
+</footer>
 </body>
 </html>
 """
+_AGAIN = f'<meta http-equiv="refresh" content="{REFRESH_S}">\n'
 
 
-def health_page(health: Health) -> str:
-    """The page as HTML; everything that comes from outside is escaped."""
+def health_page(health: Health, *, refresh: bool) -> str:
+    """The page as HTML; everything that comes from outside is escaped.
+
+    With `refresh` it loads itself anew, which takes the focus from whoever uses the keyboard: one of its links stops that."""
     facts = "\n".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in _facts(health))
     return _PAGE.format(
-        refresh_s=REFRESH_S,
+        again=_AGAIN if refresh else "",
+        refreshing='<a href="/?refresh=0">Stop refreshing</a>' if refresh else f'<a href="/">Refresh every {REFRESH_S} s</a>',
         title="All is well" if health.ok else "Something is wrong",
         kind="well" if health.ok else "ill",
-        reason=f"<p>{escape(health.reason)}</p>\n" if health.reason else "",
+        reason=f'<p class="reason">{escape(health.reason)}</p>\n' if health.reason else "",
         facts=facts,
         version=escape(__version__),
     )
@@ -49,11 +55,15 @@ def health_page(health: Health) -> str:
 def _facts(health: Health) -> list[tuple[str, str]]:
     if not health.redis:
         return [("Redis", "does not answer")]
+    if not health.ok:
+        return [("Redis", "answers")]
     backlog = health.backlog
     waiting = f"{backlog.partitions} of {health.partitions} partitions, oldest {backlog.oldest_s:g} s" if backlog.partitions else "nothing"
     return [
         ("Redis", "answers"),
-        ("Partitions", str(health.partitions)),
+        ("Runs", f"{health.runs:,}"),
+        ("Jobs and client runs under way", f"{health.running:,}"),
+        ("Events counted", f"{health.events:,}"),
         ("Waiting to be counted", waiting),
         ("Rows waiting for Airtable", f"{health.dirty:,}"),
         ("Dead letters", f"{health.dead:,}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,14 +45,14 @@ def up(
                 if demo:
                     from cli.up.demo import DemoThread
 
-                    show = DemoThread(stack.settings, screen.console, screen.demo_ended)
+                    show = DemoThread(stack.settings, screen.console, stop, partial(screen.demo_ended, stack.links, stays=not exit_))
                     show.start()
                 code = _keep_running(stack, stop, show, until_done=exit_)
                 screen.step("stopping")
         except KeyboardInterrupt:
             code = _INTERRUPTED
     screen.step("stopped")
-    if show is not None and show.running:
+    if show is not None and not show.complete and stop.requested:
         # Its events have nowhere to go any more: do not wait for them at the interpreter's exit.
         sys.stdout.flush()
         os._exit(_INTERRUPTED)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from cli.up.services import FLOWER_USER
 from cli.up.stack import Links
+
+if TYPE_CHECKING:
+    from cli.demo import DemoResult
 
 
 class Screen:
@@ -33,19 +40,44 @@ class Screen:
             return
         lines = [("Dashboard", links.web)]
         if links.flower:
-            lines.append(("Flower", f"{links.flower}  user {FLOWER_USER}, password {links.flower_password}"))
+            lines += [("Flower", links.flower), ("", f"user {FLOWER_USER}, password {links.flower_password}")]
         if links.sandbox:
             lines.append(("Airtable sandbox", links.sandbox))
-        lines.append(("For other programs", f"set -a; . {shlex.quote(str(links.environment_file))}; set +a"))
+        lines.append(("For other programs", _sourced(links.environment_file)))
+        self._block("Runtally is running. Ctrl-C ends it.", lines)
+
+    def demo_ended(self, links: Links, result: DemoResult | None, *, stays: bool) -> None:
+        """The demo has shown its own summary to people: tell them where to look on. `result` is None when it broke off."""
+        if self.as_json:
+            self.event("demo", ok=result is not None and result.ok, run_id=result.run_id if result else "")
+        elif result is not None and stays:
+            lines = [("Dashboard", links.web)]
+            if links.sandbox:
+                lines.append(("Its rows", f"{links.sandbox}  (the Airtable sandbox)"))
+            lines.append(("In another terminal", _sourced(links.environment_file)))
+            lines.append(("", f"{_command()} run show {result.run_id}"))
+            self._block("It stays up to be looked at. Ctrl-C ends it.", lines)
+        elif result is not None:
+            self._block("All of it ends now; without --exit it stays up to be looked at.", [])
+
+    def _block(self, headline: str, lines: list[tuple[str, str]]) -> None:
         # Not a rich table: it would break links where the terminal is narrow.
         shown = [f"  {name:<20}{value}" for name, value in lines]
-        self.console.print("\n".join(["", "Runtally is running. Ctrl-C ends it.", *shown, ""]), markup=False, soft_wrap=True)
-
-    def demo_ended(self, ok: bool) -> None:
-        """The demo has shown its own summary to people."""
-        if self.as_json:
-            self.event("demo", ok=ok)
+        self.console.print("\n".join(["", headline, *shown, ""]), markup=False, soft_wrap=True)
 
     def event(self, event: str, **facts: object) -> None:
         """One JSON line on standard output."""
         print(json.dumps({"event": event, **facts}), flush=True)  # noqa: T201  # the command's output
+
+
+def _sourced(environment_file: Path) -> str:
+    """The shell's words for it, as short as they can be from here."""
+    here = Path.cwd()
+    near = environment_file.relative_to(here) if environment_file.is_relative_to(here) else environment_file
+    return f"set -a; . {shlex.quote(str(near))}; set +a"
+
+
+def _command() -> str:
+    """How `runtally` was called here."""
+    name = Path(sys.argv[0])
+    return "runtally" if name.name != "runtally" or shutil.which("runtally") == str(name) else shlex.quote(str(name))

@@ -34,7 +34,7 @@ def firsts(page: str) -> list[str]:
 def test_the_overview_leads_to_every_table(browser: httpx2.Client, jobs: Table) -> None:
     jobs.batch_create([{"Run ID": str(number)} for number in range(3)])
     page = browser.get("/").text
-    assert f'<a href="{address(jobs)}">Job Tracking</a><span class=soft>3</span>' in page
+    assert f'<a href="{address(jobs)}"><bdi>Job Tracking</bdi></a><span class=soft>3</span>' in page
     assert browser.get(address(jobs)).status_code == 200
 
 

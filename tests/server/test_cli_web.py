@@ -30,7 +30,10 @@ def test_healthz_tells_how_far_the_workers_are_behind(settings: Settings) -> Non
     link = opened(settings)
     claim_layout(link, settings.partitions)
     folded = link.call("XADD", keys.log(1), "*", "batch", "[]").decode()
-    link.call("HSET", keys.state(1), "offset", folded)
+    link.call("HSET", keys.state(1), "offset", folded, "events", 5)
+    link.call("HSET", keys.state(2), "events", 7)
+    link.call("ZADD", keys.runs(2), 1, "250930-141522", 1, "250930-141523")
+    link.call("ZADD", keys.open_rows(2), 1, "250930-141522", 1, "250930-141522-Jane-Doe", 1, "250930-141523")
     link.call("XADD", keys.log(3), f"{int(time.time() * 1000) - 60_000}-0", "batch", "[]")
     link.call("ZADD", keys.dirty(2), 0, "250930-141522", 0, "250930-141522-Jane-Doe")
     link.call("XADD", keys.dead(0), "*", "reason", "no event")
@@ -46,6 +49,9 @@ def test_healthz_tells_how_far_the_workers_are_behind(settings: Settings) -> Non
         "redis": True,
         "partitions": settings.partitions,
         "backlog": {"partitions": 1},
+        "runs": 2,
+        "running": 3,
+        "events": 12,
         "dirty": 2,
         "dead": 1,
         "findings": 0,

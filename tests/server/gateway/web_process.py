@@ -28,13 +28,13 @@ class WebProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
 
-    def start(self, *, wait: bool = True) -> None:
-        """Start it; with `wait`, return once it answers."""
+    def start(self, *, wait: bool = True, answers: int = 200) -> None:
+        """Start it; with `wait`, return once its health check answers with this status."""
         with self._log.open("ab") as log:
             command = [sys.executable, "-m", "cli.main", "web", "--port", str(self._port)]
             self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
         deadline = time.monotonic() + DEADLINE_S
-        while wait and not self._answers():
+        while wait and not self._answers(answers):
             assert time.monotonic() < deadline, self._log.read_text("utf-8")
             assert self._process.poll() is None, self._log.read_text("utf-8")
             time.sleep(0.05)
@@ -45,8 +45,8 @@ class WebProcess:
         self._process.send_signal(by)
         return self._process.wait(DEADLINE_S)
 
-    def _answers(self) -> bool:
+    def _answers(self, status: int) -> bool:
         try:
-            return httpx.get(f"{self.url}/healthz", timeout=5).status_code == 200
+            return httpx.get(f"{self.url}/healthz", timeout=5).status_code == status
         except httpx.TransportError:
             return False
