@@ -124,7 +124,7 @@ events = st.fixed_dictionaries(
     optional={
         "specversion": st.just("1.0"),
         "subject": st.sampled_from([f"{RUN}-a", f"{RUN}-b", RUN, "nonsense"]),
-        "time": st.sampled_from(["2025-09-30T14:15:22Z", "2025-09-30", ""]),
+        "time": st.sampled_from(["2025-09-30T14:15:22Z", "2025-09-30T14:15:22+0200", "2025-09-30T14:15:22", "2025-09-30", ""]),
         "data": datas,
         "ext": texts,
     },
