@@ -13,10 +13,10 @@ from starlette.datastructures import Headers
 
 from producers.gateway.access.caller import Caller
 from producers.gateway.access.token import Scope
+from producers.gateway.entry import Entry
 from producers.gateway.events.checking import EventRefused, check
 from producers.gateway.events.modes import BATCH, read_events
 from producers.gateway.events.plain import plain_entry
-from producers.gateway.intake import Entry
 from producers.gateway.problem import Problem
 
 RUN = "250930-141522"

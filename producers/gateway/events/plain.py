@@ -14,8 +14,8 @@ from msgspec import UNSET, UnsetType, convert
 from contract import run_id as run_ids
 from contract.events import DECODE_ERRORS, Filled, Int64, Time
 from producers.gateway.access.caller import Caller
+from producers.gateway.entry import Entry
 from producers.gateway.events.checking import TYPES
-from producers.gateway.intake import Entry
 
 _Numbers = dict[str, float]
 
