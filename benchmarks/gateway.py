@@ -57,11 +57,14 @@ def measure(told: Told, *, quick: bool, seed: int) -> Report:
 def _tell(report: Report, found: dict[str, list[dict[str, Any]]]) -> None:
     rates = {side: [one["requests"] / one["took_s"] for one in rounds] for side, rounds in found.items()}
     names = {"echo": "bare echo", "single": "gateway, one event a request", "batch": f"gateway, {BATCH} events a request"}
+    cpu: dict[str, list[float]] = {}
     for side, name in names.items():
         report.add(name, "requests/s", rates[side])
-        report.add("  CPU of server", "µs/request", [one["cpu_s"] * 1e6 / one["requests"] for one in found[side]])
+        cpu[side] = report.add("  CPU of server", "µs/request", [one["cpu_s"] * 1e6 / one["requests"] for one in found[side]]).values
+        report.add("  the load's own CPU", "% of a core", [100 * one["busy"] for one in found[side]])
     half = report.add("single events, times bare echo", "×", ratios(rates["single"], rates["echo"]))
     report.at_least("single events at no less than half the rate of a bare echo", half, 0.5)
+    report.add("  by CPU time of the server", "×", ratios(cpu["echo"], cpu["single"]))
     events = report.add(f"events a second in batches of {BATCH}, times single", "×", [b * BATCH / s for b, s in _pairs(rates)])
     report.at_least("at least 20 times as many events a second in batches of 100", events, 20)
     report.notes.append("202 is answered when the log has the events. The load and the log's server run on the other core.")

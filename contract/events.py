@@ -63,7 +63,7 @@ class Rebuilt(msgspec.Struct, frozen=True):
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-_Int64 = Annotated[int, Meta(ge=MIN_INTEGER, le=MAX_INTEGER)]
+Int64 = Annotated[int, Meta(ge=MIN_INTEGER, le=MAX_INTEGER)]
 
 
 class Data(msgspec.Struct, omit_defaults=True, gc=False):
@@ -85,7 +85,7 @@ class Data(msgspec.Struct, omit_defaults=True, gc=False):
     success: bool | None = None
     client_name: str | None = None
     job_type: str | None = None
-    stream: _Int64 | None = None
+    stream: Int64 | None = None
     note: str | None = None
     error: str | None = None
     progress: Progress | None = None
@@ -97,19 +97,19 @@ class Data(msgspec.Struct, omit_defaults=True, gc=False):
     client_id: str | None = None
 
 
-_Filled = Annotated[str, Meta(min_length=1, max_length=1024)]
-_Time = Annotated[datetime, Meta(tz=True)]
+Filled = Annotated[str, Meta(min_length=1, max_length=1024)]
+Time = Annotated[datetime, Meta(tz=True)]
 
 
 class Event(msgspec.Struct, gc=False):
     """One event, decoded and checked for shape; what it says is checked by the fold."""
 
-    id: _Filled
-    source: _Filled
+    id: Filled
+    source: Filled
     type: str
-    subject: _Filled
+    subject: Filled
     specversion: Literal["1.0"] = "1.0"
-    time: _Time | None = None
+    time: Time | None = None
     sequence: str | None = None
     data: Data = msgspec.field(default_factory=Data)
 

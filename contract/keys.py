@@ -233,10 +233,10 @@ def lineage(row_id: str) -> str:
     return f"rt:lineage:{quote(row_id, safe='')}"
 
 
-def lineage_totals(row_id: str) -> str:
-    """ZSET metric -> us since the epoch of the newest OpenLineage event that told its total. Written by the gateway; expires `retention_s`
-    after the last one."""
-    return f"rt:lineage:{quote(row_id, safe='')}:totals"
+def lineage_totals(partition: int, row_id: str) -> str:
+    """ZSET metric -> us since the epoch of the newest OpenLineage event in the log that told the row's total. Written by totals_append,
+    along with the event; expires `retention_s` after the last one."""
+    return f"{_tag(partition)}:lineage-totals:{row_id}"
 
 
 def webhook_receipt(digest: str) -> str:

@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from producers.gateway.inflate import inflated
 from producers.gateway.problem import Problem
+from producers.gateway.timeouts import Timeouts
 
 _ALL_BYTES = 67_108_864
 _READ_S = 30.0
@@ -19,6 +20,7 @@ class BodyReader:
     def __init__(self, most_bytes: int) -> None:
         self.most_bytes = most_bytes
         self.held_bytes = 0
+        self.timeouts = Timeouts(_READ_S)
 
     def read(self, request: Request, *, gzip: bool = False) -> Body:
         """To be used in an `async with`, which gives the body's bytes. Entering raises Problem: 413 too large, 408 too slow, 400 broken
@@ -46,7 +48,7 @@ class Body:
         if announced is not None and announced.isdigit() and int(announced) > self._reader.most_bytes:
             raise self._too_large()
         try:
-            async with asyncio.timeout(_READ_S):
+            with self._reader.timeouts.one():
                 body = await self._read()
                 return body if encoding == "identity" else await self._inflate(body)
         except TimeoutError:

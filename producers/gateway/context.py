@@ -10,13 +10,16 @@ import structlog
 from starlette.requests import Request
 
 from contract.errors import LayoutMismatch, RuntallyError, StoreRefused, StoreUnavailable
+from contract.registry import load_registry
 from producers.gateway.access.caller import Caller
 from producers.gateway.access.guard import Guard
 from producers.gateway.body import BodyReader
-from producers.gateway.intake import INTAKE_FULL, LOG_FULL, Entry, Intake
+from producers.gateway.entry import Entry, Outdated
+from producers.gateway.intake import INTAKE_FULL, Intake
 from producers.gateway.jobs.keeping import LockKeeper
 from producers.gateway.jobs.working import JobWork
-from producers.gateway.lineage.state import Lineage
+from producers.gateway.lineage.mapping import load_mapping
+from producers.gateway.log_writer import LOG_FULL
 from producers.gateway.named_runs import NamedRuns
 from producers.gateway.problem import Problem
 from producers.gateway.store import Store
@@ -33,7 +36,7 @@ class Gateway:
     """Made when the application starts serving. `counters`: what happened since, by name."""
 
     def __init__(self, settings: Settings, jobs: JobReader) -> None:
-        """Connects to nothing yet."""
+        """Connects to nothing yet. Raises SettingsInvalid for a lineage file or metrics file that cannot be used."""
         self.settings = settings
         self.jobs = jobs
         self.counters: Counter[str] = Counter()
@@ -42,7 +45,7 @@ class Gateway:
         self.intake = Intake(settings)
         self.locks = LockKeeper(self.store, settings)
         self.job_work = JobWork(self.locks, settings)
-        self.lineage = Lineage(settings)
+        self.lineage = load_mapping(settings.lineage_file, load_registry(settings.metrics_file))
         self.bodies = BodyReader(settings.gateway_body_bytes)
         self.guard = Guard(self.store, settings.gateway_requests_per_s)
         self.webhooks = Webhooks(self.store, settings)
@@ -63,14 +66,16 @@ class Gateway:
         """Who sent it, by its bearer token. Raises Problem."""
         return await self.guard.caller(request.headers.get("authorization"))
 
-    async def put(self, entries: Sequence[Entry]) -> None:
-        """Return once the log has all of them. Raises Problem (503): some may be there; to send all again is safe."""
+    async def put(self, entries: Sequence[Entry]) -> Outdated:
+        """Return once the log has them; those that were left out, for their totals. Raises Problem (503): some may be there; to send
+        all again is safe."""
         try:
-            await self.intake.append(entries)
+            outdated = await self.intake.append(entries)
         except RuntallyError as error:
             raise unavailable(error) from error
-        self.counters["events_taken"] += sum([entry.events for entry in entries])
+        self.counters["events_taken"] += sum([entry.events for entry in entries]) - len(outdated)
         self.locks.seen([entry.run for entry in entries])
+        return outdated
 
 
 def gateway_of(request: Request) -> Gateway:

@@ -13,10 +13,10 @@ from starlette.datastructures import Headers
 
 from producers.gateway.access.caller import Caller
 from producers.gateway.access.token import Scope
+from producers.gateway.entry import Entry
 from producers.gateway.events.checking import EventRefused, check
 from producers.gateway.events.modes import BATCH, read_events
 from producers.gateway.events.plain import plain_entry
-from producers.gateway.intake import Entry
 from producers.gateway.problem import Problem
 
 RUN = "250930-141522"
@@ -124,7 +124,7 @@ events = st.fixed_dictionaries(
     optional={
         "specversion": st.just("1.0"),
         "subject": st.sampled_from([f"{RUN}-a", f"{RUN}-b", RUN, "nonsense"]),
-        "time": st.sampled_from(["2025-09-30T14:15:22Z", "2025-09-30", ""]),
+        "time": st.sampled_from(["2025-09-30T14:15:22Z", "2025-09-30T14:15:22+0200", "2025-09-30T14:15:22", "2025-09-30", ""]),
         "data": datas,
         "ext": texts,
     },

@@ -10,8 +10,8 @@ from contract.events import INTERNAL_TYPES, MAX_EVENT_BYTES, Event, EventType, M
 from contract.shown import shown
 from contract.status import map_status
 from producers.gateway.access.caller import Caller
+from producers.gateway.entry import Entry
 from producers.gateway.events.modes import Sent, written
-from producers.gateway.intake import Entry
 from producers.gateway.problem import Problem
 
 TYPES = frozenset(kind.value for kind in EventType if kind not in INTERNAL_TYPES)

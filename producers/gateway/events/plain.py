@@ -6,22 +6,22 @@ It takes a body or leaves it, and never refuses one: what it leaves is read with
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, convert
 
 from contract import run_id as run_ids
-from contract.events import DECODE_ERRORS, Event
+from contract.events import DECODE_ERRORS, Filled, Int64, Time
 from producers.gateway.access.caller import Caller
+from producers.gateway.entry import Entry
 from producers.gateway.events.checking import TYPES
-from producers.gateway.intake import Entry
 
 _Numbers = dict[str, float]
 
 
 class _Data(msgspec.Struct, gc=False):
-    """The names in an event's data. What is absent stays absent when it is written again."""
+    """An event's data. What is absent stays absent when it is written again."""
 
     metrics: _Numbers | UnsetType = UNSET
     totals: _Numbers | UnsetType = UNSET
@@ -29,28 +29,32 @@ class _Data(msgspec.Struct, gc=False):
     success: bool | UnsetType | None = UNSET
     client_name: str | UnsetType | None = UNSET
     job_type: str | UnsetType | None = UNSET
-    stream: int | UnsetType | None = UNSET
+    stream: Int64 | UnsetType | None = UNSET
     note: str | UnsetType | None = UNSET
     error: str | UnsetType | None = UNSET
 
 
-class _Names(msgspec.Struct, gc=False):
-    """The names in an event."""
+class _Plain(msgspec.Struct, gc=False):
+    """A usual event: whatever is one, is one of `contract.events`, too. Its time is a text, so that it is written again as it came."""
 
-    id: str
-    source: str
+    id: Filled
+    source: Filled
     type: str
-    subject: str
-    specversion: str | UnsetType = UNSET
+    subject: Filled
+    specversion: Literal["1.0"] | UnsetType = UNSET
     time: str | UnsetType = UNSET
     datacontenttype: str | UnsetType = UNSET
     data: _Data | UnsetType = UNSET
 
 
-_decode_one = msgspec.json.Decoder(Event).decode
-_decode_many = msgspec.json.Decoder(list[Event]).decode
-_names_of_one = msgspec.json.Decoder(_Names).decode
-_names_of_many = msgspec.json.Decoder(list[_Names]).decode
+class _Times(msgspec.Struct, gc=False):
+    """To look at times as `contract.events` does. A struct, because its type is understood once, and a list's with each call."""
+
+    times: list[Time]
+
+
+_decode_one = msgspec.json.Decoder(_Plain).decode
+_decode_many = msgspec.json.Decoder(list[_Plain]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -61,8 +65,9 @@ def plain_entry(body: bytes, caller: Caller, *, batch: bool, most_events: int, m
         return None
     try:
         events = _decode_many(body) if batch else [_decode_one(body)]
-        if not 0 < len(events) <= most_events or not _is_unambiguous(body, batch=batch):
+        if not 0 < len(events) <= most_events or not _is_unambiguous(body, events):
             return None
+        convert({"times": [event.time for event in events if event.time is not UNSET]}, _Times)
     except DECODE_ERRORS:
         return None
     run = _one_run(events, caller)
@@ -71,37 +76,30 @@ def plain_entry(body: bytes, caller: Caller, *, batch: bool, most_events: int, m
     return Entry(run, body.strip()[1:-1] if batch else body, len(events))
 
 
-def _is_unambiguous(body: bytes, *, batch: bool) -> bool:
-    """Whether no name stands twice in an object, and every name is one that `_Names` knows.
+def _is_unambiguous(body: bytes, events: list[_Plain]) -> bool:
+    """Whether no name stands twice in an object, and every name is one that `_Plain` knows.
 
     Written again, a doubled name or an unknown one is gone, and its colon with it. Colons in texts stay, unless one was written
     as \\u003a: it would make up for one that is gone."""
-    if b"\\u003" in body:
+    # Twice, because a single byte is found a hundred times faster.
+    if b"\\" in body and b"\\u003" in body:
         return False
-    names: Any = _names_of_many(body) if batch else _names_of_one(body)
-    return body.count(b":") == _encode(names).count(b":")
+    return body.count(b":") == _encode(events).count(b":")
 
 
-def _one_run(events: list[Event], caller: Caller) -> str | None:
+def _one_run(events: list[_Plain], caller: Caller) -> str | None:
+    """The run that all events are about, if there is one and the caller may send them all."""
     run = None
     sources: set[str] = set()
     clients: set[str | None] = set()
     for event in events:
-        data = event.data
         placed = _placed(event.type, event.subject)
-        if placed is None or event.sequence is not None or data.status is not None:
+        if placed is None or (run is not None and run != placed[0]):
             return None
-        if data.run_id is not None or data.client_id is not None:
-            return None
-        if run != placed[0]:
-            if run is not None:
-                return None
-            run = placed[0]
+        run = placed[0]
         sources.add(event.source)
         clients.add(placed[1])
-    if all(map(caller.may_speak_for, sources)) and all(map(caller.may_touch, clients)):
-        return run
-    return None
+    return run if all(map(caller.may_speak_for, sources)) and all(map(caller.may_touch, clients)) else None
 
 
 @lru_cache(maxsize=16_384)

@@ -12,13 +12,14 @@ from producers.gateway.access.caller import Caller
 from producers.gateway.access.token import Scope
 from producers.gateway.context import Gateway, gateway_of
 from producers.gateway.described import EVENTS_BODY, problems, taken
+from producers.gateway.direct import DirectRoute
+from producers.gateway.entry import Entry
 from producers.gateway.events.checking import EventRefused, check
 from producers.gateway.events.modes import BATCH, STRUCTURED, Sent, read_events
 from producers.gateway.events.plain import plain_entry
-from producers.gateway.intake import Entry
 from producers.gateway.problem import Problem
 
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=DirectRoute)
 _ERRORS_TOLD = 100
 
 

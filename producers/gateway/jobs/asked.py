@@ -9,7 +9,7 @@ from msgspec import Meta
 from starlette.requests import Request
 
 from contract.shown import shown
-from producers.gateway.context import Gateway
+from producers.gateway.body import BodyReader
 from producers.gateway.members import converted, json_value
 from producers.gateway.problem import Problem
 
@@ -65,10 +65,10 @@ class ClientMetrics(msgspec.Struct):
 Asked = TypeVar("Asked", StartJob, CompleteJob, CompleteClient, ClientMetrics)
 
 
-async def read_asked(gateway: Gateway, request: Request, kind: type[Asked]) -> Asked:
+async def read_asked(bodies: BodyReader, request: Request, kind: type[Asked]) -> Asked:
     """The body as `kind`. Raises Problem: 415 for what is not sent as JSON, 422 naming what is wrong in it."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/json":
         raise Problem(415, "content-type-unknown", f"content type {shown(media)}: send application/json")
-    async with gateway.bodies.read(request) as body:
+    async with bodies.read(request) as body:
         return converted(json_value(body), kind)

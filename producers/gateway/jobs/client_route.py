@@ -44,7 +44,7 @@ async def count(request: Request, run: str, client: str, idempotency_key: Key = 
     async with tracked(request, "count_client", Scope.INGEST, event_type=EventType.METRICS_UPDATED) as (gateway, caller, line):
         job, own = _named(caller, run, client)
         line |= {"run_id": with_client(job, own), "client_id": own}
-        asked = await read_asked(gateway, request, ClientMetrics)
+        asked = await read_asked(gateway.bodies, request, ClientMetrics)
         id = _identity(caller, with_client(job, own), asked, idempotency_key)
         await gateway.put([metrics_entry(job, own, asked, id, datetime.now(UTC))])
     return _told(job, own)
@@ -62,7 +62,7 @@ async def complete(request: Request, run: str, client: str) -> Response:
     async with tracked(request, "complete_client", Scope.INGEST, event_type=EventType.CLIENT_COMPLETED) as (gateway, caller, line):
         job, own = _named(caller, run, client)
         line |= {"run_id": with_client(job, own), "client_id": own}
-        await complete_client(gateway, job, own, await read_asked(gateway, request, CompleteClient))
+        await complete_client(gateway, job, own, await read_asked(gateway.bodies, request, CompleteClient))
     return _told(job, own)
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 from contract.events import EventType, encode_event
 from contract.run_id import with_client
 from producers.exclusive.scope import Scope
-from producers.gateway.intake import Entry
+from producers.gateway.entry import Entry
 from producers.gateway.jobs.asked import ClientMetrics, CompleteClient, CompleteJob, StartJob
 
 SOURCE = "/gateway/jobs"

@@ -43,7 +43,7 @@ async def start(request: Request, idempotency_key: Key = None) -> Response:
     409 while the same job is running: its holder's `run_id` and `age_s` are told. `exclusive: false` starts it all the same.
     """
     async with tracked(request, "start_job", Scope.OPERATE, whole=True, event_type=EventType.JOB_STARTED) as (gateway, caller, line):
-        asked = await read_asked(gateway, request, StartJob)
+        asked = await read_asked(gateway.bodies, request, StartJob)
         line |= {"job_type": asked.job_type, "client_id": asked.client_id}
         begun = await start_job(gateway, caller, asked, idempotency_key)
         line |= {"run_id": begun.run, "repeated": begun.repeated or None}
@@ -109,7 +109,7 @@ async def complete(request: Request, run: str) -> Response:
     """Tell how it ended. Sent again it counts once; another outcome corrects the one before."""
     async with tracked(request, "complete_job", Scope.OPERATE, whole=True, event_type=EventType.JOB_COMPLETED) as (gateway, _, line):
         wanted = line["run_id"] = named_job(run)
-        await complete_job(gateway, wanted, await read_asked(gateway, request, CompleteJob))
+        await complete_job(gateway, wanted, await read_asked(gateway.bodies, request, CompleteJob))
     return _json({"run_id": wanted}, 202)
 
 

@@ -21,11 +21,6 @@ class Place(NamedTuple):
     run: str
     client: str | None
 
-    @property
-    def row_id(self) -> str:
-        """The row it is about."""
-        return self.run if self.client is None else with_client(self.run, self.client)
-
 
 async def find_place(names: NamedRuns, mapping: LineageMapping, event: RunEvent) -> Place:
     """A run with a parent is a client run of its root's job, one without is a job. Raises StoreUnavailable, StoreRefused.

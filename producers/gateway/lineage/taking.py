@@ -1,32 +1,35 @@
-"""Run events into the log: placed, stripped of totals that are out of date, told."""
+"""Run events into the log: placed, told, stripped of totals that are out of date."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from contract.errors import RuntallyError
-from contract.run_id import with_client
 from contract.shown import shown
 from producers.gateway.access.caller import Caller
 from producers.gateway.context import Gateway, unavailable
-from producers.gateway.intake import Entry
-from producers.gateway.lineage.client_ids import own_client
-from producers.gateway.lineage.memory import End, newest, own_ends
+from producers.gateway.entry import Entry, Outdated
+from producers.gateway.lineage.memory import End, own_ends
 from producers.gateway.lineage.place import Place, find_place
 from producers.gateway.lineage.run_event import RunEvent, Transition
 from producers.gateway.lineage.telling import source_of, tell_client, tell_job
 from producers.gateway.problem import Problem
 
 
-class _Placed(NamedTuple):
-    event: RunEvent
-    place: Place
+class _Telling(NamedTuple):
+    """What one event has to tell: its totals, how it is told with any part of them, and what the log is still to get of that."""
 
-    @property
-    def counted(self) -> str:
-        """The row whose totals it tells."""
-        return self.place.row_id if self.place.client is not None else with_client(self.place.run, own_client(self.event.job.namespace))
+    totals: dict[str, Any]
+    tell: Callable[[dict[str, Any]], list[Entry]]
+    entries: list[Entry]
+
+    def without(self, outdated: Outdated) -> _Telling:
+        """What is left to tell when these were left out and the others are in the log."""
+        late = {metric for entry in self.entries for metric in outdated.get(entry, ())}
+        totals = {metric: value for metric, value in self.totals.items() if metric not in late}
+        return _Telling(totals, self.tell, [entry for entry in self.tell(totals) if entry not in self.entries])
 
 
 async def take_run_events(gateway: Gateway, caller: Caller, events: Sequence[RunEvent]) -> None:
@@ -37,37 +40,37 @@ async def take_run_events(gateway: Gateway, caller: Caller, events: Sequence[Run
         if not caller.may_speak_for(source_of(event)):
             raise Problem(403, "source-forbidden", f"this token may not send events of source {shown(source_of(event))}")
     try:
-        placed = [_Placed(event, await find_place(gateway.named_runs, gateway.lineage.mapping, event)) for event in events]
-        for each in placed:
-            caller.require_client(each.place.client)
-        async with gateway.lineage.turn(each.counted for each in placed):
-            entries = [entry for each in placed for entry in await _told(gateway, each, announce=caller.may_touch(None))]
-            await gateway.put(entries)
+        placed = [(event, await find_place(gateway.named_runs, gateway.lineage, event)) for event in events]
+        for _, place in placed:
+            caller.require_client(place.client)
+        await _put(gateway, [await _telling(gateway, event, place, announce=caller.may_touch(None)) for event, place in placed])
     except RuntallyError as error:
         raise unavailable(error) from error
     gateway.counters["lineage_events"] += len(events)
 
 
-async def _told(gateway: Gateway, placed: _Placed, *, announce: bool) -> list[Entry]:
-    event, place = placed
+async def _put(gateway: Gateway, tellings: list[_Telling]) -> None:
+    """Again without what is out of date, until nothing was left out: at most once for each metric."""
+    while tellings:
+        outdated = await gateway.put([entry for telling in tellings for entry in telling.entries])
+        gateway.counters["lineage_totals_outdated"] += sum(map(len, outdated.values()))
+        tellings = [telling.without(outdated) for telling in tellings if not outdated.keys().isdisjoint(telling.entries)]
+
+
+async def _telling(gateway: Gateway, event: RunEvent, place: Place, *, announce: bool) -> _Telling:
     completes = place.client is not None and event.transition is Transition.COMPLETE
-    found = gateway.lineage.mapping.totals_of(event.written, completes=completes)
-    totals = await _in_date(gateway, placed, found)
+    totals = gateway.lineage.totals_of(event.written, completes=completes)
     if place.client is not None:
-        return tell_client(event, place, totals, announce=announce)
-    ends: list[End] = []
-    if found or event.transition.ends:
-        end = End(event.transition, event.at) if event.transition.ends else None
-        keep_s = gateway.settings.retention_s
-        ends = await gateway.store.run(lambda link: own_ends(link, place.run, counts=bool(found), end=end, keep_s=keep_s))
-    return tell_job(event, place, totals, ends)
+        tell = partial(tell_client, event, place, announce=announce)
+    else:
+        tell = partial(tell_job, event, place, ends=await _ends(gateway, event, place, counts=bool(totals)))
+    return _Telling(totals, tell, tell(totals))
 
 
-async def _in_date(gateway: Gateway, placed: _Placed, totals: dict[str, Any]) -> dict[str, Any]:
-    """The totals of which no later event has told already."""
-    if not totals:
-        return totals
-    metrics, at, keep_s = list(totals), placed.event.at, gateway.settings.retention_s
-    current = await gateway.store.run(lambda link: newest(link, placed.counted, metrics, at, keep_s))
-    gateway.counters["lineage_totals_outdated"] += len(totals) - len(current)
-    return {name: value for name, value in totals.items() if name in current}
+async def _ends(gateway: Gateway, event: RunEvent, place: Place, *, counts: bool) -> list[End]:
+    """The ends to tell of the client run under which a job counts for itself."""
+    if not counts and not event.transition.ends:
+        return []
+    end = End(event.transition, event.at) if event.transition.ends else None
+    keep_s = gateway.settings.retention_s
+    return await gateway.store.run(lambda link: own_ends(link, place.run, counts=counts, end=end, keep_s=keep_s))

@@ -1,16 +1,18 @@
-"""The events that one run event of OpenLineage stands for. Their IDs follow from it, so that a repeat counts once."""
+"""The events that one run event of OpenLineage stands for. Their IDs follow from it, so that a repeat counts once.
+
+At most one of them tells totals. Those go by event time (`producers.gateway.entry`), since the fold applies them in log order."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from contract.events import EventType, encode_event
 from contract.run_id import with_client
-from producers.gateway.intake import Entry
+from producers.gateway.entry import Entry, Totals
 from producers.gateway.lineage.client_ids import own_client
 from producers.gateway.lineage.memory import End
 from producers.gateway.lineage.place import Place
@@ -19,6 +21,7 @@ from producers.gateway.lineage.run_event import RunEvent, Transition
 _MOST_NAMED = 200
 _MOST_TOLD = 10_000
 _MOST_SOURCE = 900
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OUTCOMES: dict[Transition, dict[str, Any]] = {
     Transition.COMPLETE: {"success": True},
     Transition.FAIL: {"success": False},
@@ -91,4 +94,6 @@ def _entry(event: RunEvent, run: str, client: str | None, kind: EventType, data:
     id, at = known or _Known(_identity(event.run, event.transition, event.at, ""), event.at)
     subject = run if client is None else with_client(run, client)
     filled = {name: value for name, value in data.items() if value != {}}
-    return Entry(run, encode_event(id=id, source=source_of(event), type=kind, subject=subject, time=at, sequence=None, data=filled))
+    body = encode_event(id=id, source=source_of(event), type=kind, subject=subject, time=at, sequence=None, data=filled)
+    metrics = tuple(filled.get("totals", ()))
+    return Entry(run, body, totals=Totals(subject, metrics, (at - _EPOCH) // timedelta(microseconds=1)) if metrics else None)

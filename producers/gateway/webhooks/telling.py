@@ -9,7 +9,7 @@ from typing import Any
 
 from contract import run_id as run_ids
 from contract.events import EventType, encode_event
-from producers.gateway.intake import Entry
+from producers.gateway.entry import Entry
 from producers.gateway.webhooks.receipts import Receipt
 
 

@@ -74,6 +74,20 @@ def test_a_subject_in_a_legacy_format_is_brought_into_standard_form(http: httpx.
     assert job["job_type"] == "post_scoring"
 
 
+def test_a_fault_of_the_gateway_is_told_as_a_problem(http: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("producers.gateway.events.route.plain_entry", broken)
+        headers = {"Content-Type": "application/cloudevents+json", "Connection": "close"}
+        answer = http.post("/v1/events", json=event(), headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "unexpected")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert http.post("/v1/events", json=event()).status_code == 202
+
+
 @pytest.mark.parametrize(
     "authorization", ["", "Bearer", "Bearer rt_000000000000_x", "Basic eDp5", "Bearer \u00e4".encode().decode("latin-1")]
 )

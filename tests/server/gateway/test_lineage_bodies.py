@@ -16,7 +16,8 @@ from openlineage.client.serde import Serde
 
 from contract.errors import SettingsInvalid
 from contract.settings import Settings
-from producers.gateway.lineage.state import Lineage
+from dashboard import StoredJobs
+from producers.gateway.context import Gateway
 from tests.server.gateway.conftest import ServedGateway
 
 PATH = "/api/v1/lineage"
@@ -166,7 +167,8 @@ def test_a_file_says_what_becomes_metrics_and_clients(
 def test_a_file_that_cannot_be_used_stops_the_start(make_settings: Callable[..., Settings], tmp_path: Path, text: str, told: str) -> None:
     file = tmp_path / "lineage.toml"
     file.write_text(text)
+    settings = make_settings(lineage_file=file)
 
     with pytest.raises(SettingsInvalid, match=r"RUNTALLY_LINEAGE_FILE: .*lineage\.toml") as refused:
-        Lineage(make_settings(lineage_file=file))
+        Gateway(settings, StoredJobs(settings))
     assert told.lower() in str(refused.value).lower()

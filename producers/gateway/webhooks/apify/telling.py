@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contract.events import EventType, encode_event
-from producers.gateway.intake import Entry
+from producers.gateway.entry import Entry
 from producers.gateway.webhooks.apify.payload import ApifyEvent, Kind
 from producers.gateway.webhooks.apify.place import Place
 from producers.gateway.webhooks.apify.usage import Added
