@@ -94,10 +94,11 @@ def test_many_findings_are_a_few_lines(flow: Flow, monkeypatch: pytest.MonkeyPat
 
 def test_beat_has_it_done(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     from worker import tasks
-    from worker.celery import celery_settings
+    from worker.celery import app, celery_settings
 
     schedule = celery_settings()["beat_schedule"]["verify"]
-    assert (schedule["task"], schedule["schedule"]) == (tasks.verify.name, 3_600.0)
+    assert schedule["schedule"] == 3_600.0
+    assert app.tasks[schedule["task"]].run is tasks.verify
     monkeypatch.setattr(tasks, "_context", lambda: (flow.settings, flow.registry))
     flow.write_metric(None, "Leads Processed", 17)
     tasks.verify()
