@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.server.test_up import running_up
 from tests.web.conftest import Visitor
 from tests.web.test_health_page import fact, told
 
+pytestmark = pytest.mark.timeout(300)  # everything is started: on a busy machine that alone takes a minute
 MOVING_MS = 60_000
 
 
