@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Context, Decimal
 
 from contract.errors import ValueRejected
@@ -26,12 +26,15 @@ EXACT = Context(prec=150)
 
 _EXACT_FLOAT = 2**53
 _MAX_NUMBER_CHARS = 200
+_DAY = timedelta(days=1)
 
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
 _integer = re.compile(rf"[+-]?{_DIGITS}(?:\.0*)?", re.ASCII).fullmatch
 _decimal = re.compile(rf"[+-]?(?:{_DIGITS}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{{1,3}})?", re.ASCII).fullmatch
 _time = re.compile(
-    r"(?:\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d-?\d)[T ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d{1,30})?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?", re.ASCII
+    r"(?P<date>\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d-?\d|(?P<year>\d{4})-?(?P<day>\d{3}))[T ]"
+    r"(?P<hour>\d\d)(?::?(?P<minute>\d\d)(?::?(?P<second>\d\d))?)?(?:[.,](?P<fraction>\d{1,30}))?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?",
+    re.ASCII,
 ).fullmatch
 _controls = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 
@@ -159,12 +162,39 @@ def _moment(value: str) -> datetime:
     text = value.strip()[:100].upper()
     if not text:
         raise ValueRejected("is empty")
-    if not _time(text):
+    found = _time(text)
+    if found is None:
         raise ValueRejected(f"is no ISO 8601 date with a time of day: {shown(value)}")
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
+        return _put_together(found)
+    except (ValueError, OverflowError):
         raise ValueRejected(f"is no date and time that exists: {shown(value)}") from None
+
+
+def _put_together(found: re.Match[str]) -> datetime:
+    """The moment of an ISO 8601 text's parts. Raises ValueError or OverflowError when there is none.
+
+    An ordinal date and the midnight that ends a day (24:00) are put together here: Python 3.11 reads neither."""
+    first = _date(found)
+    hour, minute, second = (int(found[part] or 0) for part in ("hour", "minute", "second"))
+    if minute > 59 or second > 59:
+        raise ValueError("no time of day")
+    unit_us = 1_000_000 if found["second"] else 60_000_000 if found["minute"] else 3_600_000_000
+    digits = found["fraction"] or "0"
+    of_day = timedelta(hours=hour, minutes=minute, seconds=second, microseconds=int(digits) * unit_us // 10 ** len(digits))
+    if of_day >= _DAY and (of_day > _DAY or hour > 24):
+        raise ValueError("no time of day")
+    return datetime.fromisoformat(f"{first.isoformat()}T00:00:00{found['zone'] or ''}") + of_day
+
+
+def _date(found: re.Match[str]) -> date:
+    if found["day"] is None:
+        return date.fromisoformat(found["date"])
+    first = date(int(found["year"]), 1, 1)
+    day = first + timedelta(days=int(found["day"]) - 1)
+    if day.year != first.year:
+        raise ValueError("no day of that year")
+    return day
 
 
 def _no_number(value: object) -> ValueRejected:
