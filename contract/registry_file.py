@@ -150,11 +150,15 @@ class _Table:
             raise self.fault(f"has {key} = {shown(word)}: use {', '.join(choices)}")
         return choices(word)
 
-    def tables(self, default: frozenset[str]) -> frozenset[str]:
-        """Where to show it."""
+    def tables(self, default: frozenset[str], aggregation: Aggregation | None = None) -> frozenset[str]:
+        """Where to show it. A job shows totals over its clients, and a metric of which the last value counts has none."""
         tables = frozenset(self.texts("tables"))
         if not tables <= BOTH_TABLES or ("tables" in self.keys and not tables):
             raise self.fault(f'has tables = {shown(self.keys["tables"])}: use ["job"], ["client"] or ["job", "client"]')
+        if aggregation is Aggregation.LAST:
+            if "job" in tables:
+                raise self.fault('has "job" in tables, but of the last value of each client there is no total for a job: use ["client"]')
+            return tables or default & {"client"}
         return tables or default
 
 
@@ -165,7 +169,8 @@ def _override(table: _Table, metric: Metric) -> Metric:
         fixed = {"type": str(metric.type), "aggregation": str(metric.aggregation)}.get(key)
         if key not in _OVERRIDES and value != fixed:
             raise table.fault(f"is a shipped metric, whose {key} is fixed: only {', '.join(sorted(_OVERRIDES))} can be set")
-    return replace(metric, unit=table.text("unit", metric.unit), help=table.text("help", metric.help), tables=table.tables(metric.tables))
+    tables = table.tables(metric.tables, metric.aggregation)
+    return replace(metric, unit=table.text("unit", metric.unit), help=table.text("help", metric.help), tables=tables)
 
 
 def _metric(table: _Table, key: str) -> Metric:
@@ -184,7 +189,7 @@ def _metric(table: _Table, key: str) -> Metric:
         aggregation=aggregation,
         unit=table.text("unit", ""),
         help=table.text("help", ""),
-        tables=table.tables(frozenset({"client"}) if kind is MetricType.TEXT else BOTH_TABLES),
+        tables=table.tables(BOTH_TABLES, aggregation),
         work=work,
         minimum=_minimum(table, kind),
         clients=_clients(table),
@@ -236,24 +241,27 @@ def _rates(path: Path, tables: Mapping[str, Any], metrics: Mapping[str, Metric],
         if key in taken:
             raise table.fault(f"has the same name as {taken[key]!r}: choose another")
         taken[key] = name
+        shown_in = table.tables(frozenset({"client"}))
         rates.append(
             Rate(
                 name=name,
                 key=key,
-                numerator=_operand(table, "numerator", metrics),
-                denominator=_operand(table, "denominator", metrics),
+                numerator=_operand(table, "numerator", metrics, shown_in),
+                denominator=_operand(table, "denominator", metrics, shown_in),
                 help=table.text("help", ""),
-                tables=table.tables(frozenset({"client"})),
+                tables=shown_in,
             )
         )
     return rates
 
 
-def _operand(table: _Table, key: str, metrics: Mapping[str, Metric]) -> str:
+def _operand(table: _Table, key: str, metrics: Mapping[str, Metric], shown_in: frozenset[str]) -> str:
     name = table.text(key)
     metric = metrics.get(snake_case(name))
     if metric is None:
         raise table.fault(f"has {key} = {shown(name)}: there is no such metric; use one of {', '.join(m.name for m in metrics.values())}")
     if metric.type not in _NUMERIC:
         raise table.fault(f"has {key} = {shown(name)}: a {metric.type} cannot be divided")
+    if metric.aggregation is Aggregation.LAST and "job" in shown_in:
+        raise table.fault(f'has {key} = {shown(name)} and "job" in tables: of the last value of each client there is no total for a job')
     return metric.name

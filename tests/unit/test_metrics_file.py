@@ -10,6 +10,7 @@ import pytest
 
 from contract.errors import SettingsInvalid
 from contract.registry import Registry, load_registry
+from worker.flush.columns import client_columns, job_columns
 
 Load = Callable[[str | bytes], Registry]
 
@@ -113,6 +114,14 @@ def test_a_shipped_metric_keeps_its_place_and_kind_when_overridden(load: Load) -
     assert [metric.name for metric in registry.metrics[:21]] == [metric.name for metric in load_registry().metrics]
 
 
+@pytest.mark.parametrize("kind", ['type = "integer"', 'type = "decimal"', 'type = "datetime"', 'type = "text"'])
+def test_a_metric_of_which_the_last_value_counts_is_shown_for_clients_only(load: Load, kind: str) -> None:
+    registry = load(f'[metrics."Queue Depth"]\n{kind}\naggregation = "last"')
+    assert registry.resolve("Queue Depth").tables == {"client"}
+    assert "Queue Depth" not in [column.name for column in job_columns(registry)]
+    assert "Queue Depth" in [column.name for column in client_columns(registry)]
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "[metrics]\n", "[rates]\n", "[airtable]\n"])
 def test_a_file_that_says_nothing_adds_nothing(load: Load, text: str) -> None:
     assert load(text).metrics == load_registry().metrics
@@ -132,6 +141,15 @@ FAULTS = [
     ('[metrics."X"]\ntables = ["jobs"]', 'X"', 'use ["job"], ["client"]'),
     ('[metrics."X"]\ntables = []', 'X"', 'use ["job"], ["client"]'),
     ('[metrics."X"]\ntables = [1]', 'X"', "it must be a list of texts"),
+    ('[metrics."X"]\naggregation = "last"\ntables = ["job", "client"]', 'X"', "there is no total for a job"),
+    ('[metrics."X"]\ntype = "datetime"\naggregation = "last"\ntables = ["job"]', 'X"', "there is no total for a job"),
+    ('[metrics."X"]\ntype = "text"\ntables = ["job"]', 'X"', "there is no total for a job"),
+    ('[metrics."Apify Status"]\ntables = ["job"]', 'Apify Status"', "there is no total for a job"),
+    (
+        '[metrics."X"]\naggregation = "last"\n[rates."R"]\nnumerator = "X"\ndenominator = "Errors"\ntables = ["job"]',
+        'R"',
+        "numerator = 'X' and \"job\" in tables",
+    ),
     ('[metrics."X"]\nwork = "yes"', 'X"', "it must be true or false"),
     ('[metrics."X"]\ntype = "text"\nwork = true', 'X"', "a text counts nothing"),
     ('[metrics."X"]\nminimum = "low"', 'X"', 'use a number, or "none"'),
