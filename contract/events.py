@@ -11,13 +11,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, UnsetType, structs
 
+from contract.errors import ValueRejected
 from contract.splitting import split_array
-from contract.values import MAX_INTEGER, MIN_INTEGER
+from contract.values import MAX_INTEGER, MIN_INTEGER, to_integer
 
 MAX_EVENT_BYTES = 1_048_576
 """A larger event is refused by publishers and by the gateway."""
@@ -70,7 +71,7 @@ class Data(msgspec.Struct, omit_defaults=True, gc=False):
     """What an event says. Every field may be left out; unknown fields are ignored here and stay in the log.
 
     `metrics`: name -> observation, merged by the metric's aggregation. `totals`: name -> total so far, replaces a sum.
-    `skips`: reason code -> count. `success`, `status`: how the work ended (completion events); `status` wins.
+    `skips`: reason code -> count. `success`, `status`: how the work ended (completion events); `status` wins, but Running is no end.
     `seen_ms`: when the sweeper last saw a sign of life of what it closes; void if there was one since.
     `origin`: who made the run ID; two origins for one run are a collision, and reported.
     `clients`, `rows` (of `job.rows.recounted` only, which verify appends): client IDs whose rows are derived anew, even if the job's set of
@@ -114,6 +115,25 @@ class Event(msgspec.Struct, gc=False):
     data: Data = msgspec.field(default_factory=Data)
 
 
+class Flaw(NamedTuple):
+    """A field of an event's data that cannot be used: its name, why (a clause that begins with the name), and what stood there."""
+
+    field: str
+    reason: str
+    value: object
+
+
+class Flawed(Event):
+    """An event without the fields of its data that cannot be used: the rest of it counts. `raw`: the whole text, as it came."""
+
+    flaws: tuple[Flaw, ...] = ()
+    raw: bytes = b""
+
+    def lacks(self, field: str) -> bool:
+        """Whether this field was there and cannot be used."""
+        return any(flaw.field == field for flaw in self.flaws)
+
+
 class Malformed(msgspec.Struct):
     """What stood in a batch and is no event: why, and the text itself. Identity as far as it could be read, else None."""
 
@@ -147,6 +167,13 @@ _decode_events = msgspec.json.Decoder(list[Event]).decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_any = msgspec.json.Decoder().decode
 
+# What an event may lack and still be one. Who it is about, and what Runtally tells itself, must be right.
+_SIDE_FIELDS = {
+    field.name: field.type
+    for field in structs.fields(Data)
+    if field.name not in {"status", "seen_ms", "clients", "rows", "run_id", "client_id"}
+}
+
 DECODE_ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
@@ -179,7 +206,8 @@ def join_batch(events: Iterable[bytes]) -> bytes:
 
 
 def decode_batch(batch: bytes) -> list[Event] | list[Event | Malformed]:
-    """The events of a batch, in order. What is no event stands as Malformed in its place; never raises for bad input."""
+    """The events of a batch, in order; never raises for bad input. What is no event stands as Malformed in its place, and an event of
+    which some side fields cannot be used as Flawed."""
     try:
         return _decode_events(batch)
     except DECODE_ERRORS:
@@ -193,19 +221,65 @@ def _decode_one_by_one(batch: bytes) -> list[Event | Malformed]:
         if not batch.lstrip().startswith(b"{"):
             return [Malformed(reason="not a JSON array of events", raw=batch)]
         raws = [batch]
-    return [decode_event(raw) for raw in raws]
+    return [_decode_leniently(raw) for raw in raws]
 
 
 def decode_event(raw: bytes) -> Event | Malformed:
-    """The event of a JSON object, or why it is none; never raises for bad input."""
+    """The event of a JSON object, all of it fit to be used, or why it is not; never raises for bad input.
+
+    For whoever can still refuse an event. What is in the log already is read by decode_batch, which takes what can be used of it."""
     try:
         return _decode_event(raw)
     except DECODE_ERRORS as error:
-        reason = f"not an event: {error}"
+        return _malformed(raw, _attributes(raw), error)
+
+
+def _decode_leniently(raw: bytes) -> Event | Malformed:
     try:
-        attributes = _decode_any(raw)
+        return _decode_event(raw)
+    except DECODE_ERRORS as error:
+        attributes = _attributes(raw)
+        try:
+            return _without_flaws(raw, attributes)
+        except DECODE_ERRORS:
+            return _malformed(raw, attributes, error)
+
+
+def _attributes(raw: bytes) -> dict[str, Any]:
+    """The attributes of what may be an event; none when it is no JSON object."""
+    try:
+        found = _decode_any(raw)
     except DECODE_ERRORS:
-        attributes = None
-    known = attributes if isinstance(attributes, dict) else {}
-    texts = {name: known[name] for name in ("source", "id", "sequence") if isinstance(known.get(name), str)}
-    return Malformed(reason=reason, raw=raw, **texts)
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _malformed(raw: bytes, attributes: Mapping[str, Any], error: Exception) -> Malformed:
+    texts = {name: attributes[name] for name in ("source", "id", "sequence") if isinstance(attributes.get(name), str)}
+    return Malformed(reason=f"not an event: {error}", raw=raw, **texts)
+
+
+def _without_flaws(raw: bytes, attributes: Mapping[str, Any]) -> Event:
+    """The event with those side fields that can be used. Raises DECODE_ERRORS when it is none even so."""
+    told = attributes.get("data")
+    data: dict[str, Any] = dict(told) if isinstance(told, dict) else {}
+    flaws = []
+    for name in _SIDE_FIELDS.keys() & data.keys():
+        try:
+            data[name] = _usable(name, data[name])
+        except (ValueRejected, *DECODE_ERRORS) as error:
+            flaws.append(Flaw(name, f"{name}: {error}", data.pop(name)))
+    event = msgspec.convert({**attributes, "data": data} if flaws or data else attributes, Event)
+    return Flawed(**structs.asdict(event), flaws=tuple(sorted(flaws)), raw=raw) if flaws else event
+
+
+def _usable(name: str, value: object) -> object:
+    """A side field's value in its type; numbers and truth values may come as text. Raises ValueRejected, msgspec.ValidationError."""
+    try:
+        return msgspec.convert(value, _SIDE_FIELDS[name])
+    except msgspec.ValidationError:
+        if name == "stream":
+            return to_integer(value)
+        if name == "success":
+            return msgspec.convert(value, bool, strict=False)
+        raise

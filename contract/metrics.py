@@ -130,31 +130,31 @@ class Rate:
     help: str = ""
     tables: frozenset[str] = frozenset({"client"})
 
-    def of(self, metrics: Mapping[str, object]) -> tuple[Decimal | None, bool]:
-        """The rate from a row's metrics (display name -> value), 0 to 1, and whether it had to be capped.
+    def of(self, metrics: Mapping[str, object]) -> Decimal | None:
+        """The rate from a row's metrics (display name -> value), 0 to 1, capped there, to 28 digits.
 
-        None when nothing is in the denominator; a numerator never reported counts as 0. Capped means above 100 % (or below
-        0 %): the caller records an integrity warning, for the cap must not hide a double count. To 28 digits.
+        None when nothing is in the denominator; a numerator never reported counts as 0. `fault` tells what a cap would hide.
         """
-        parts = self._parts(metrics)
-        if parts is None:
-            return None, False
-        numerator, denominator = parts
-        if 0 <= numerator <= denominator:
-            return _RATE.divide(Decimal(numerator), Decimal(denominator)), False
-        return Decimal(0 if numerator < 0 else 1), True
-
-    def is_capped(self, metrics: Mapping[str, object]) -> bool:
-        """Whether `of` has to cap the rate. Asked with nearly every event, so it divides nothing."""
-        if self.denominator not in metrics:
-            return False
-        parts = self._parts(metrics)
-        return parts is not None and not 0 <= parts[0] <= parts[1]
-
-    def _parts(self, metrics: Mapping[str, object]) -> tuple[int | Decimal, int | Decimal] | None:
-        """Numerator and denominator; None when nothing is in the denominator."""
         denominator = metrics.get(self.denominator)
-        if not isinstance(denominator, _NUMBERS) or denominator <= 0:
+        numerator = metrics.get(self.numerator, 0)
+        if not isinstance(denominator, _NUMBERS) or denominator <= 0 or not isinstance(numerator, _NUMBERS):
+            return None
+        if 0 <= numerator <= denominator:
+            return _RATE.divide(Decimal(numerator), Decimal(denominator))
+        return Decimal(0 if numerator < 0 else 1)
+
+    def fault(self, metrics: Mapping[str, object]) -> str | None:
+        """What cannot be true of the rate's parts, for the notes; None when all is well, or the denominator was never reported.
+
+        The numerator exceeds the denominator (also one of 0), or is below 0: something was counted twice, or not at all. Asked with nearly
+        every event, so it divides nothing.
+        """
+        denominator = metrics.get(self.denominator)
+        if denominator is None:
             return None
         numerator = metrics.get(self.numerator, 0)
-        return (numerator, denominator) if isinstance(numerator, _NUMBERS) else None
+        if not isinstance(denominator, _NUMBERS) or not isinstance(numerator, _NUMBERS) or 0 <= numerator <= denominator:
+            return None
+        shown = "empty" if denominator <= 0 else "shown as 0 %" if numerator < 0 else "shown as 100 %"
+        wrong = "is below zero" if numerator < 0 else f"exceeds {self.denominator}"
+        return f"integrity: {self.numerator} {wrong}; {self.name} is {shown}"

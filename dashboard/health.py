@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from worker.store.offset import is_offset
 from worker.store.wrong_type import passed_over
 
 _TIMEOUT_S = 2.0
+_COUNTERS = ("events", "dead_value", "unknown_metrics", "integrity_warnings")
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Health:
 
     `redis`: it answered. `runs`: jobs kept. `running`: rows, of jobs and of client runs, that are Running. `events`: all
     that were ever counted. `dirty`: rows on their way to Airtable. `dead`: dead letters kept. `findings`: what is wrong
-    with the rows, as far as beat's checks know (docs/verify.md). Counts are 0 when it did not answer.
+    with the rows, as far as beat's checks know (docs/verify.md). `dead_value`, `unknown_metrics`, `integrity_warnings`:
+    values dropped, values of unknown metrics and rates that cannot be true, ever. Counts are 0 when it did not answer.
     """
 
     ok: bool
@@ -44,6 +47,9 @@ class Health:
     dirty: int = 0
     dead: int = 0
     findings: int = 0
+    dead_value: int = 0
+    unknown_metrics: int = 0
+    integrity_warnings: int = 0
     reason: str = ""
 
 
@@ -78,8 +84,7 @@ class HealthReader:
             [
                 ("HGET", keys.META, "partitions"),
                 ("HLEN", keys.VERIFY_FOUND),
-                *(("HGET", keys.state(number), "offset") for number in numbers),
-                *(("HGET", keys.state(number), "events") for number in numbers),
+                *(("HMGET", keys.state(number), "offset", *_COUNTERS) for number in numbers),
                 *(("ZCARD", keys.runs(number)) for number in numbers),
                 *(("ZCARD", keys.open_rows(number)) for number in numbers),
                 *(("ZCARD", keys.dirty(number)) for number in numbers),
@@ -87,9 +92,8 @@ class HealthReader:
             ]
         )
         recorded, findings = replies[:2]
-        offsets, events, runs, running, dirty, dead = (
-            replies[2 + part * len(numbers) : 2 + (part + 1) * len(numbers)] for part in range(6)
-        )
+        states, runs, running, dirty, dead = (replies[2 + part * len(numbers) : 2 + (part + 1) * len(numbers)] for part in range(5))
+        offsets, *counted = zip(*(state or [None] * (1 + len(_COUNTERS)) for state in states), strict=True)
         fits = recorded is None or int(recorded) == self._partitions
         return Health(
             ok=fits,
@@ -98,10 +102,10 @@ class HealthReader:
             backlog=self._backlog([offset.decode() if is_offset(offset or b"") else "0-0" for offset in offsets]),
             runs=_sum(runs),
             running=_sum(running),
-            events=_sum(events),
             dirty=_sum(dirty),
             dead=_sum(dead),
             findings=findings or 0,
+            **{name: _sum(values) for name, values in zip(_COUNTERS, counted, strict=True)},
             reason="" if fits else f"Redis was set up with {int(recorded)} partitions, this service with {self._partitions}",
         )
 
@@ -118,6 +122,6 @@ class HealthReader:
         return passed_over(self._link.pipeline(commands), None)
 
 
-def _sum(replies: list[Any]) -> int:
+def _sum(replies: Iterable[Any]) -> int:
     """Over the partitions; one whose key is of the wrong type counts for nothing."""
     return sum(int(reply or 0) for reply in replies)

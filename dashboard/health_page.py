@@ -68,4 +68,7 @@ def _facts(health: Health) -> list[tuple[str, str]]:
         ("Rows waiting for Airtable", f"{health.dirty:,}"),
         ("Dead letters", f"{health.dead:,}"),
         ("Findings of verify", f"{health.findings:,}"),
+        ("Values dropped", f"{health.dead_value:,}"),
+        ("Values of unknown metrics", f"{health.unknown_metrics:,}"),
+        ("Rates that cannot be true", f"{health.integrity_warnings:,}"),
     ]

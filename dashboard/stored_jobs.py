@@ -85,7 +85,7 @@ class StoredJobs:
         return told | {"client_id": row.client, "client_name": row.name, "skips": dict(row.skips), "unknown_metrics": dict(row.unknown)}
 
     def _told(self, row: JobRow | ClientRow, metrics: dict[str, Any], table: str) -> dict[str, Any]:
-        rates = {rate.name: rate.of(metrics)[0] for rate in self._registry.rates_for(table)}
+        rates = {rate.name: rate.of(metrics) for rate in self._registry.rates_for(table)}
         told = {
             "run_id": row.row_id,
             "status": str(row.status),

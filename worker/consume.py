@@ -149,6 +149,8 @@ class Consumer:
         done.commits += 1
         for letter in changes.letters:
             _log.warning("set aside", kind=letter.kind, reason=letter.reason, **letter.origin)
+        for warned in changes.warnings:
+            _log.warning("a row needs a look", **warned._asdict())
         return True
 
     def _fold_and_commit(self, offset: str, known: Known, entries: list[Entry]) -> tuple[Changes, bool]:

@@ -71,7 +71,7 @@ class Row(msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_field
 
 class ClientRow(Row, kw_only=True, tag="client"):
     """One client in a run. `skips`: reason code -> count. `announced`: its start was told, not inferred from a metric.
-    `warned`: rates that exceeded 100 %, noted once each."""
+    `warned`: rates whose parts cannot be true, noted once each."""
 
     client: str
     name: str | None = None
@@ -88,7 +88,7 @@ class ClientRow(Row, kw_only=True, tag="client"):
 
 class JobRow(Row, kw_only=True, tag="job"):
     """One job. `metrics` are the totals over its clients; `clients` counts them by status; `with_errors` those that failed
-    or recorded an error. `origin`: who made the run ID."""
+    or recorded an error, `ended_with_errors` those of them that are done. `origin`: who made the run ID."""
 
     job_type: str | None = None
     stream: int | None = None
@@ -96,6 +96,7 @@ class JobRow(Row, kw_only=True, tag="job"):
     announced: bool = False
     clients: dict[Status, int] = msgspec.field(default_factory=dict)
     with_errors: int = 0
+    ended_with_errors: int = 0
 
     @property
     def row_id(self) -> str:

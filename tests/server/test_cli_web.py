@@ -30,8 +30,8 @@ def test_healthz_tells_how_far_the_workers_are_behind(settings: Settings) -> Non
     link = opened(settings)
     claim_layout(link, settings.partitions)
     folded = link.call("XADD", keys.log(1), "*", "batch", "[]").decode()
-    link.call("HSET", keys.state(1), "offset", folded, "events", 5)
-    link.call("HSET", keys.state(2), "events", 7)
+    link.call("HSET", keys.state(1), "offset", folded, "events", 5, "dead_value", 2, "unknown_metrics", 3)
+    link.call("HSET", keys.state(2), "events", 7, "dead_value", 5, "integrity_warnings", 1)
     link.call("ZADD", keys.runs(2), 1, "250930-141522", 1, "250930-141523")
     link.call("ZADD", keys.open_rows(2), 1, "250930-141522", 1, "250930-141522-Jane-Doe", 1, "250930-141523")
     link.call("XADD", keys.log(3), f"{int(time.time() * 1000) - 60_000}-0", "batch", "[]")
@@ -55,6 +55,9 @@ def test_healthz_tells_how_far_the_workers_are_behind(settings: Settings) -> Non
         "dirty": 2,
         "dead": 1,
         "findings": 0,
+        "dead_value": 7,
+        "unknown_metrics": 3,
+        "integrity_warnings": 1,
         "reason": "",
         "version": __version__,
     }

@@ -99,6 +99,23 @@ def test_a_status_is_sent_as_a_completion(desk: Desk) -> None:
     assert desk.row(None).status is Status.FAILED
 
 
+def test_a_field_is_sent_as_what_it_says_of_the_row(desk: Desk) -> None:
+    failed, noted, job = desk.send(
+        wire("client.run.completed", sequence=1, success="maybe", totals={"leads_processed": 5}),
+        wire("client.metrics.updated", sequence=2, note=["late"]),
+        wire("job.started", None, sequence=3, stream="second"),
+    )
+    assert desk.row("a").status is Status.RUNNING
+    for letter, edit in ((failed, '{"success": false}'), (noted, '{"note": "late"}'), (job, '{"stream": 2}')):
+        desk.retry.send(letter, edit=edit)
+    assert desk.fold() == []
+    assert desk.row("a").status is Status.FAILED
+    assert desk.row("a").notes[-1].endswith("Z] late")
+    assert desk.row(None).stream == 2
+    with pytest.raises(LetterInvalid, match="note: "):
+        again(DeadLetter(LetterId(1, 0, "3"), "event", "r", {}, wire("job.completed", None, id="x", note=5).decode()))
+
+
 def test_an_event_is_sent_as_it_is_or_edited_and_a_legacy_subject_is_converted(desk: Desk) -> None:
     other = "250929-094802"
     legacy = wire("client.metrics.updated", id="1", metrics={"errors": 1}).replace(

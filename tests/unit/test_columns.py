@@ -67,10 +67,21 @@ def test_a_rate_without_denominator_is_empty_and_above_one_is_one() -> None:
 
 def test_the_jobs_rate_is_that_of_the_clients_that_ended() -> None:
     clients = {Status.COMPLETED: 2, Status.FAILED: 1, Status.NO_LEADS: 1, Status.RUNNING: 5}
-    fields = job(clients=clients, with_errors=1)
-    assert (fields["Clients Processed"], fields["Clients With Errors"], fields["Success Rate"]) == (4, 1, 0.75)
-    assert job(clients={Status.RUNNING: 1})["Success Rate"] is None
-    assert job(clients={Status.COMPLETED: 1}, with_errors=3)["Success Rate"] == 0, "clients that still run count as erring too"
+    fields = job(clients=clients, with_errors=3, ended_with_errors=1)
+    assert (fields["Clients Processed"], fields["Clients With Errors"], fields["Success Rate"]) == (4, 3, 0.75)
+    assert job(clients={Status.RUNNING: 1}, with_errors=1)["Success Rate"] is None
+
+
+def test_a_jobs_notes_say_what_cannot_be_true_of_its_rates(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.toml"
+    path.write_text('[rates."Share"]\nnumerator = "Errors"\ndenominator = "Leads Processed"\ntables = ["job"]')
+    registry = load_registry(path)
+    row = JobRow(run="250930-141522", notes=["first"], metrics={"Errors": 3, "Leads Processed": 2})
+    fields = job_fields(row, registry)
+    assert fields["Share"] == 1
+    assert fields["System Notes"] == "first\nintegrity: Errors exceeds Leads Processed; Share is shown as 100 %"
+    row.metrics["Leads Processed"] = 3
+    assert job_fields(row, registry)["System Notes"] == "first"
 
 
 def test_integers_beyond_doubles_go_out_whole_and_decimals_as_numbers() -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import structs
 
+from contract.registry import load_registry
 from contract.status import Status
-from tests.building import NOON, RUN, Ledger, wire
+from tests.building import NOON, REGISTRY, RULES, RUN, Ledger, wire
+from worker.flush.columns import client_fields, job_fields
+from worker.fold import Rules
 
 
 @pytest.fixture
@@ -192,9 +198,145 @@ def test_a_fold_changes_nothing_it_was_given(ledger: Ledger) -> None:
     assert repr(ledger.known) == before
 
 
-def test_the_job_row_can_be_asked_for(ledger: Ledger) -> None:
+def test_a_request_for_a_jobs_row_changes_nothing_in_it_but_its_version(ledger: Ledger) -> None:
+    ledger.send(wire("job.started", None, sequence=1), wire("client.run.completed", sequence=2, at=5, metrics={"errors": 1}))
+    ledger.send(wire("job.completed", None, sequence=3, at=11))
+    before = structs.replace(ledger[None])
+    changes = ledger.send(wire("job.rows.requested", None, sequence=4, at=3600, run_id=RUN))
+    assert changes.touched == {RUN}
+    assert ledger[None] == structs.replace(before, version=before.version + 1, updated=ledger[None].updated)
+    assert ledger[None].updated > before.updated
+
+
+def test_a_request_is_no_sign_of_life(ledger: Ledger) -> None:
     ledger.send(wire("job.started", None, sequence=1))
-    version = ledger[None].version
-    ledger.send(wire("job.rows.requested", None, sequence=2))
-    assert ledger[None].version == version + 1
-    assert ledger.known.rows.keys() == {RUN}
+    ledger.send(wire("job.expired", None, source="/sweeper", id="x", at=2000))
+    ledger.send(wire("job.rows.requested", None, sequence=2, at=3600))
+    assert (ledger[None].status, ledger[None].end, len(ledger[None].notes)) == (Status.FAILED, None, 1)
+    ledger.send(wire("job.rows.requested", None, sequence=3, at=3601, note="still at it"))
+    assert (ledger[None].status, ledger[None].notes[-1]) == (Status.RUNNING, "[2025-09-30 13:00:01Z] still at it")
+
+
+def test_a_request_for_a_row_that_is_not_there_makes_none_and_is_set_aside(ledger: Ledger) -> None:
+    changes = ledger.send(wire("job.rows.requested", None, sequence=1))
+    assert (changes.rows, changes.runs) == ({}, {})
+    assert ledger.letters == [
+        f"event: there is no row of job {RUN} to be written: nothing was ever told of it, or its time in Redis is over"
+    ]
+
+
+@pytest.mark.parametrize("kind", ["job.completed", "job.heartbeat", "job.rows.requested"])
+def test_a_job_that_was_never_announced_says_so(ledger: Ledger, kind: str) -> None:
+    ledger.send(wire(kind, None, sequence=1, job_type="scoring"))
+    ledger.send(wire(kind, None, sequence=2, job_type="scoring"))
+    assert [line.split("] ")[1] for line in ledger[None].notes] == ["created by its first event: its start was never announced"]
+
+
+def test_starting_work_never_moves_the_end(ledger: Ledger) -> None:
+    ledger.send(wire("job.started", None, sequence=1), wire("client.run.started", sequence=2))
+    ledger.send(wire("job.heartbeat", None, sequence=3, at=40), wire("client.run.heartbeat", sequence=4, at=40))
+    expired = [wire("client.run.expired", source="/sweeper", id="1", at=99), wire("job.expired", None, source="/sweeper", id="2", at=99)]
+    ledger.send(*expired)
+    for client in ("a", None):
+        assert (ledger[client].status, ledger[client].start, ledger[client].end) == (Status.FAILED, NOON, None)
+        assert "closed as Failed" in ledger[client].notes[-1]
+    assert client_fields(ledger["a"], REGISTRY, None)["End Time"] is None
+    assert job_fields(ledger[None], REGISTRY)["End Time"] is None
+
+
+def test_a_late_or_repeated_start_leaves_the_end_where_it_is(ledger: Ledger) -> None:
+    ledger.send(wire("job.completed", None, sequence=1, at=1), wire("client.run.completed", "b", sequence=2, at=10))
+    ledger.send(wire("client.run.started", "a", sequence=3, at=30), wire("client.run.started", "b", sequence=4, at=500))
+    assert ledger["a"].end is None
+    assert [(ledger[who].end - NOON).total_seconds() for who in ("b", None)] == [10, 10]
+
+
+@pytest.mark.parametrize("kind", ["job.heartbeat", "client.run.heartbeat"])
+def test_a_heartbeat_that_makes_a_row_gives_it_no_end(ledger: Ledger, kind: str) -> None:
+    ledger.send(wire(kind, "a" if kind.startswith("client") else None, sequence=1))
+    assert [(row.start, row.end) for row in ledger.known.rows.values()] == [(NOON, None)] * len(ledger.known.rows)
+
+
+EXAMINED, SCORED = "profiles_examined_for_scoring", "profiles_successfully_scored"
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [{SCORED: 8}, {EXAMINED: 5}],
+        [{"PROFILES Successfully scored": 8, EXAMINED: 5}],
+        [{EXAMINED: 5}, {"PROFILES Successfully scored": 8}],
+        [{SCORED: "8", EXAMINED: "5"}],
+        [{EXAMINED: 0}, {SCORED: 3}],
+        [{SCORED: 3, EXAMINED: 0}],
+    ],
+    ids=str,
+)
+def test_a_double_count_is_told_in_any_order_and_spelling(ledger: Ledger, events: list[dict[str, Any]]) -> None:
+    for sequence, metrics in enumerate(events, start=1):
+        ledger.send(wire("client.metrics.updated", sequence=sequence, metrics=metrics))
+    assert sum(changes.counts["integrity_warnings"] for changes in ledger.commits) == 1
+    shown = "empty" if 0 in [*events[0].values(), *events[-1].values()] else "shown as 100 %"
+    assert ledger["a"].notes[-1].endswith(f"Profiles Examined for Scoring; Profile Scoring Success Rate is {shown}")
+
+
+def test_what_one_event_tells_is_looked_at_together(ledger: Ledger) -> None:
+    ledger.send(wire("client.metrics.updated", sequence=1, metrics={EXAMINED: 5, SCORED: 5}))
+    changes = ledger.send(wire("client.metrics.updated", sequence=2, metrics={"PROFILES Successfully scored": 1, EXAMINED: 1}))
+    assert not changes.counts["integrity_warnings"]
+
+
+@pytest.fixture
+def shares(tmp_path: Path) -> Ledger:
+    path = tmp_path / "metrics.toml"
+    path.write_text(
+        '[rates."Token Share"]\nnumerator = "Total Tokens"\ndenominator = "Prompt Tokens"\n'
+        '[rates."Job Share"]\nnumerator = "Errors"\ndenominator = "Leads Processed"\ntables = ["job"]'
+    )
+    return Ledger(Rules(load_registry(path), RULES.partition, RULES.partitions))
+
+
+def test_a_total_that_others_stand_in_for_is_looked_at_too(shares: Ledger) -> None:
+    shares.send(wire("client.metrics.updated", sequence=1, metrics={"prompt_tokens": 5}))
+    changes = shares.send(wire("client.metrics.updated", sequence=2, metrics={"profile_scoring_tokens": 8}))
+    assert changes.counts["integrity_warnings"] == 1
+    assert "Total Tokens exceeds Prompt Tokens" in shares["a"].notes[-1]
+
+
+def test_a_rate_of_the_jobs_totals_is_looked_at_too(shares: Ledger) -> None:
+    shares.send(wire("job.started", None, sequence=1), wire("client.metrics.updated", "a", sequence=2, metrics={"leads_processed": 5}))
+    changes = shares.send(wire("client.metrics.updated", "b", sequence=3, metrics={"errors": 8}))
+    assert changes.counts["integrity_warnings"] == 1
+    assert [(warned.kind, warned.client_id) for warned in changes.warnings] == [("integrity", None)]
+    assert not shares.send(wire("client.metrics.updated", "b", sequence=4, metrics={"errors": 1})).warnings, "told once"
+    assert "integrity: Errors exceeds Leads Processed" in job_fields(shares[None], shares.rules.registry)["System Notes"]
+
+
+def test_a_jobs_success_rate_is_that_of_the_clients_that_are_done(ledger: Ledger) -> None:
+    ledger.send(wire("job.started", None, sequence=1), wire("client.run.completed", "b", sequence=2, metrics={"leads_processed": 1}))
+    ledger.send(wire("client.metrics.updated", "a", sequence=3, metrics={"errors": 1}))
+    fields = job_fields(ledger[None], REGISTRY)
+    assert (fields["Clients Processed"], fields["Clients With Errors"], fields["Success Rate"]) == (1, 1, 1)
+    ledger.send(wire("client.run.completed", "a", sequence=4, metrics={"leads_processed": 1}))
+    fields = job_fields(ledger[None], REGISTRY)
+    assert (fields["Clients Processed"], fields["Clients With Errors"], fields["Success Rate"]) == (2, 1, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({"success": True, "totals": {"Status": "Failed: quota"}}, Status.FAILED),
+        ({"metrics": {"status": "aborted"}}, Status.FAILED),
+        ({"success": False, "totals": {"Status": "completed"}}, Status.COMPLETED),
+        ({"success": True, "totals": {"Status": "exploded"}}, Status.RUNNING),
+        ({"success": True, "totals": {"Status": "Running"}}, Status.COMPLETED),
+        ({"success": False, "status": "Running"}, Status.FAILED),
+        ({"status": "Running", "metrics": {"Status": "Failed"}}, Status.FAILED),
+        ({"status": "Completed", "metrics": {"Status": "Failed"}}, Status.COMPLETED),
+    ],
+    ids=str,
+)
+def test_a_status_told_in_an_event_wins_over_its_success(ledger: Ledger, told: dict[str, Any], status: Status) -> None:
+    ledger.send(wire("client.metrics.updated", sequence=1, metrics={"leads_processed": 1}))
+    ledger.send(wire("client.run.completed", sequence=2, at=1, **told))
+    assert ledger["a"].status is status

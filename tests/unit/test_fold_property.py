@@ -5,19 +5,31 @@ from __future__ import annotations
 import copy
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.building import Ledger, entry, wire
-from worker.rows import AnyRow
+from contract.metrics import BOTH_TABLES, Rate
+from contract.registry import Registry
+from tests.building import REGISTRY, RULES, RUN, Ledger, entry, wire
+from worker.flush.columns import job_fields
+from worker.fold import Rules
+from worker.rows import AnyRow, JobRow
 
 METRICS = st.dictionaries(
     st.sampled_from(
-        ["leads_processed", "Errors", "apify_api_costs", "total_tokens", "prompt_tokens", "Apify Status", "made_up", "End Time"]
+        [
+            *("leads_processed", "Errors", "apify_api_costs", "total_tokens", "prompt_tokens", "Apify Status", "made_up", "End Time"),
+            *("Status", "posts_examined_for_scoring", "posts_successfully_scored", "POSTS successfully scored"),
+        ]
     ),
-    st.one_of(st.integers(0, 2**63 - 1), st.decimals(0, 1000, places=2).map(str), st.sampled_from(["x", "1,234", "2025-09-30T10:00:00Z"])),
+    st.one_of(
+        st.integers(0, 2**63 - 1),
+        st.integers(0, 3),
+        st.decimals(0, 1000, places=2).map(str),
+        st.sampled_from(["x", "1,234", "2025-09-30T10:00:00Z", "failed", "Running", "skipped"]),
+    ),
     max_size=3,
 )
 KINDS = st.sampled_from(
@@ -27,18 +39,28 @@ KINDS = st.sampled_from(
     ]
 )
 JOB_KINDS = st.sampled_from(["job.started", "job.completed", "job.rows.requested", "job.heartbeat", "job.expired"])
+SUCCESSES = st.one_of(st.booleans(), st.sampled_from(["false", 1, "maybe"]))
+NOTES = st.one_of(st.text(max_size=5), st.just(5))
 CLIENT_EVENT = st.fixed_dictionaries(
     {"kind": KINDS, "client": st.sampled_from("ab"), "at": st.integers(0, 50), "metrics": METRICS, "totals": METRICS},
     optional={
-        "success": st.booleans(),
+        "success": SUCCESSES,
         "status": st.sampled_from(["failed", "running", "skipped", "nonsense"]),
-        "note": st.text(max_size=5),
+        "note": NOTES,
+        "skips": st.sampled_from([{"QUOTA": 1}, {"QUOTA": -1}, ["QUOTA"]]),
+        "progress": st.sampled_from([{"operation": "scoring", "state": "done"}, {"operation": "scoring"}, "done"]),
     },
 )
 JOB_EVENT = st.fixed_dictionaries(
     {"kind": JOB_KINDS, "client": st.none(), "at": st.integers(0, 50)},
-    optional={"success": st.booleans(), "note": st.text(max_size=5)},
+    optional={"success": SUCCESSES, "note": NOTES, "stream": st.sampled_from([1, "2", "second"])},
 )
+RATED = Rules(
+    Registry(REGISTRY.metrics, [*REGISTRY.rates, Rate("Share", "share", "Errors", "Total Tokens", tables=BOTH_TABLES)]),
+    RULES.partition,
+    RULES.partitions,
+)
+"""With a rate that both tables show, of a total that others stand in for."""
 EVENTS = st.lists(st.one_of(CLIENT_EVENT, JOB_EVENT), min_size=1, max_size=25)
 
 
@@ -48,6 +70,15 @@ def plain(row: AnyRow) -> dict[str, Any]:
     twin.version = twin.seen_ms = 0
     twin.updated = None
     return {name: getattr(twin, name) for name in type(twin).__struct_fields__}
+
+
+def letters(ledger: Ledger) -> list[tuple[str, str, bytes]]:
+    return [(letter.kind, letter.reason, letter.letter) for changes in ledger.commits for letter in changes.letters]
+
+
+def notes_of_the_job(ledger: Ledger) -> Any:
+    job = ledger.known.rows.get(RUN)
+    return None if job is None else job_fields(cast(JobRow, job), RATED.registry)["System Notes"]
 
 
 def numbered(events: list[dict[str, Any]], named: bool) -> list[bytes]:
@@ -64,7 +95,7 @@ def test_any_split_repetition_and_crash_gives_the_rows_of_the_reference_fold(
     events: list[dict[str, Any]], named: bool, data: st.DataObject
 ) -> None:
     sent = numbered(events, named)
-    reference = Ledger()
+    reference = Ledger(RATED)
     reference.fold(entry(1, *sent))
 
     # The publisher sends batches in order; at any time it goes back to an earlier, unconfirmed one and sends all from there.
@@ -79,7 +110,7 @@ def test_any_split_repetition_and_crash_gives_the_rows_of_the_reference_fold(
             repeats += 1
             position = data.draw(st.integers(0, position), label="from")
 
-    worker = Ledger()
+    worker = Ledger(RATED)
     entries = [entry(n, *batch) for n, batch in enumerate(log, start=1)]
     while entries:
         size = data.draw(st.integers(1, len(entries)), label="entries of a commit")
@@ -91,6 +122,8 @@ def test_any_split_repetition_and_crash_gives_the_rows_of_the_reference_fold(
     assert {row_id: plain(row) for row_id, row in worker.known.rows.items()} == {
         row_id: plain(row) for row_id, row in reference.known.rows.items()
     }
+    assert sorted(letters(worker)) == sorted(letters(reference))
+    assert notes_of_the_job(worker) == notes_of_the_job(reference)
 
 
 @settings(max_examples=200, deadline=None)

@@ -83,32 +83,37 @@ def test_a_value_that_goes_away_leaves_the_total() -> None:
 RATE = Rate("Success Rate of Scoring", "success_rate_of_scoring", "Scored", "Examined")
 
 
+FAULT = "integrity: Scored exceeds Examined; Success Rate of Scoring is "
+
+
 @pytest.mark.parametrize(
-    ("metrics", "rate", "capped"),
+    ("metrics", "rate", "fault"),
     [
-        ({"Scored": 1, "Examined": 4}, Decimal("0.25"), False),
-        ({"Scored": 1, "Examined": 3}, Decimal("0.3333333333333333333333333333"), False),
-        ({"Scored": 4, "Examined": 4}, Decimal(1), False),
-        ({"Scored": 0, "Examined": 4}, Decimal(0), False),
-        ({"Examined": 4}, Decimal(0), False),
-        ({"Scored": 5, "Examined": 4}, Decimal(1), True),
-        ({"Scored": Decimal("0.5"), "Examined": Decimal("2.0")}, Decimal("0.25"), False),
-        ({"Scored": -1, "Examined": 4}, Decimal(0), True),
-        ({"Scored": 5, "Examined": 0}, None, False),
-        ({"Scored": 5}, None, False),
-        ({"Scored": 5, "Examined": -1}, None, False),
-        ({"Scored": "5", "Examined": 4}, None, False),
-        ({}, None, False),
-        ({"Scored": 2**63 - 2, "Examined": 2**63 - 1}, Decimal("0.9999999999999999998915797828"), False),
+        ({"Scored": 1, "Examined": 4}, Decimal("0.25"), None),
+        ({"Scored": 1, "Examined": 3}, Decimal("0.3333333333333333333333333333"), None),
+        ({"Scored": 4, "Examined": 4}, Decimal(1), None),
+        ({"Scored": 0, "Examined": 4}, Decimal(0), None),
+        ({"Examined": 4}, Decimal(0), None),
+        ({"Examined": 0}, None, None),
+        ({"Scored": 5, "Examined": 4}, Decimal(1), f"{FAULT}shown as 100 %"),
+        ({"Scored": Decimal("0.5"), "Examined": Decimal("2.0")}, Decimal("0.25"), None),
+        ({"Scored": -1, "Examined": 4}, Decimal(0), "integrity: Scored is below zero; Success Rate of Scoring is shown as 0 %"),
+        ({"Scored": 5, "Examined": 0}, None, f"{FAULT}empty"),
+        ({"Scored": 5}, None, None),
+        ({"Scored": 5, "Examined": -1}, None, f"{FAULT}empty"),
+        ({"Scored": "5", "Examined": 4}, None, None),
+        ({}, None, None),
+        ({"Scored": 2**63 - 2, "Examined": 2**63 - 1}, Decimal("0.9999999999999999998915797828"), None),
     ],
 )
-def test_rate(metrics: dict[str, object], rate: Decimal | None, capped: bool) -> None:
-    assert RATE.of(metrics) == (rate, capped)
-    assert RATE.is_capped(metrics) is capped
+def test_rate(metrics: dict[str, object], rate: Decimal | None, fault: str | None) -> None:
+    assert RATE.of(metrics) == rate
+    assert RATE.fault(metrics) == fault
 
 
 @given(st.integers(0, 2**63), st.integers(0, 2**63))
 def test_a_rate_is_between_nothing_and_all(numerator: int, denominator: int) -> None:
-    rate, capped = RATE.of({"Scored": numerator, "Examined": denominator})
-    assert capped is RATE.is_capped({"Scored": numerator, "Examined": denominator}) is (numerator > denominator > 0)
+    metrics = {"Scored": numerator, "Examined": denominator}
+    rate = RATE.of(metrics)
+    assert (RATE.fault(metrics) is not None) is (numerator > denominator)
     assert rate is None if denominator == 0 else 0 <= (rate or 0) <= 1

@@ -159,7 +159,7 @@ def test_needs_name_the_whole_run_and_what_the_event_lists() -> None:
 
 def test_a_recount_is_no_sign_of_life() -> None:
     ledger = Ledger()
-    ledger.send(wire("client.run.started", "a", sequence=1))
+    ledger.send(wire("client.metrics.updated", "a", sequence=1))
     seen = ledger["a"].seen_ms
     recount(ledger, clients=["a"])
     assert ledger["a"].seen_ms == seen

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from contract.errors import LetterInvalid
-from contract.events import Event, EventType, decode_batch
+from contract.events import Event, EventType, Flawed, decode_batch
 from contract.run_id import parse
 from worker.dead.letter import DeadLetter
 
@@ -18,6 +18,8 @@ SOURCE = "/dead-letters"
 """The source of events that are letters sent again."""
 
 _PARTS = ("metrics", "totals", "skips")
+_DATA = "data"
+"""The part that fields of an event's data were set aside from, whole."""
 
 
 class Again(NamedTuple):
@@ -36,8 +38,8 @@ def again(letter: DeadLetter, edit: str | None = None, subject: str | None = Non
     """The event for a letter of kind event, value or status. `edit`: what to send instead of what was set aside, JSON of the same form.
     `subject`: another run ID, with or without a client, in any known format.
 
-    An event stays what it was, a value is one observation (or total, or skip, as it was), a status a completion. The time is the
-    time of the event that it stood in. Raises LetterInvalid when no such event can be made.
+    An event stays what it was, a value is one observation (or total, or skip, as it was), a status or a success a completion, any other
+    field an update. The time is the time of the event that it stood in. Raises LetterInvalid when no such event can be made.
     """
     content = letter.text if edit is None else edit
     if letter.kind == "event":
@@ -49,8 +51,10 @@ def again(letter: DeadLetter, edit: str | None = None, subject: str | None = Non
         named = subject
         data = {name: value for name, value in data.items() if name not in ("run_id", "client_id")}
     run, client = _target(named)
-    if letter.kind == "status":
+    if letter.kind == "status" or (_is_field(letter) and "success" in data):
         kind = EventType.CLIENT_COMPLETED.value if client is not None else EventType.JOB_COMPLETED.value
+    elif _is_field(letter) and client is None and data.keys().isdisjoint(_PARTS):
+        kind = EventType.ROWS_REQUESTED.value
     elif letter.kind == "value" and client is None:
         raise LetterInvalid(f"{run} names no client, and a job's metrics are the totals of its clients: give --subject {run}-CLIENT")
     return Again(kind, run, client, data, _identity(letter), time or _told_time(letter))
@@ -63,6 +67,8 @@ def _event(content: str) -> Event:
     event = events[0]
     if not isinstance(event, Event):
         raise LetterInvalid(f"{event.reason}: mend it with --edit")
+    if isinstance(event, Flawed):
+        raise LetterInvalid(f"{event.flaws[0].reason}: mend it with --edit")
     return event
 
 
@@ -82,11 +88,15 @@ def _data(letter: DeadLetter, content: str) -> dict[str, Any]:
             "a row cannot be sent as an event: `runtally verify --repair` makes it anew from the log, while that has all of it"
         )
     part = letter.origin.get("part", "metrics")
-    if letter.kind != "value" or part not in _PARTS:
+    if letter.kind != "value" or part not in (*_PARTS, _DATA):
         raise LetterInvalid(f"a {letter.kind} of {part!r:.50} cannot be sent as an event")
     if not isinstance(told, dict) or not told:
         raise LetterInvalid('it must be a JSON object such as {"leads_processed": 1}')
-    return {part: told}
+    return told if part == _DATA else {part: told}
+
+
+def _is_field(letter: DeadLetter) -> bool:
+    return letter.kind == "value" and letter.origin.get("part") == _DATA
 
 
 def _target(subject: str) -> tuple[str, str | None]:

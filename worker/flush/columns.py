@@ -99,7 +99,8 @@ def client_columns(registry: Registry) -> tuple[Column, ...]:
 
 
 def job_fields(row: JobRow, registry: Registry) -> Fields:
-    """A job's values. Success Rate is that of the clients that ended, empty as long as none has."""
+    """A job's values. Success Rate is that of the clients that ended, empty as long as none has. What cannot be true of
+    its rates stands in its notes for as long as it is so: see the fold's derive.py."""
     processed = sum(count for status, count in row.clients.items() if status is not Status.RUNNING)
     return {
         KEY: row.row_id,
@@ -108,9 +109,9 @@ def job_fields(row: JobRow, registry: Registry) -> Fields:
         **_standing(row),
         "Clients Processed": processed,
         "Clients With Errors": row.with_errors,
-        "Success Rate": max(0, processed - row.with_errors) / processed if processed else None,
+        "Success Rate": (processed - row.ended_with_errors) / processed if processed else None,
         **_metric_fields(row, registry, "job"),
-        "System Notes": _fit("\n".join(_lines(text(row, "notes"), _unknown(row)))),
+        "System Notes": _fit("\n".join(_lines(text(row, "notes"), *_faults(row, registry)))),
     }
 
 
@@ -148,7 +149,7 @@ def _metric_fields(row: AnyRow, registry: Registry, table: str) -> Fields:
     values = registry.effective(row.metrics) if table == "client" else row.metrics
     fields = {metric.name: _cell(metric, values[metric.name]) for metric in _shown(registry, table) if metric.name in values}
     for rate in registry.rates_for(table):
-        share, _capped = rate.of(values)  # the fold has recorded the warning
+        share = rate.of(values)
         fields[rate.name] = None if share is None else float(share)
     return fields
 
@@ -187,9 +188,13 @@ def _skips(row: ClientRow) -> str:
     return "Skipped: " + ", ".join(f"{reason} {count}" for reason, count in counted) if counted else ""
 
 
-def _unknown(row: AnyRow) -> str:
+def _unknown(row: ClientRow) -> str:
     listed: Mapping[str, Any] = row.unknown
     return "Unknown metrics: " + ", ".join(f"{name} = {value}" for name, value in sorted(listed.items())) if listed else ""
+
+
+def _faults(row: JobRow, registry: Registry) -> list[str]:
+    return [fault for rate in registry.rates_for("job") if (fault := rate.fault(row.metrics)) is not None]
 
 
 def _lines(*parts: str) -> list[str]:

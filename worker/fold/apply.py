@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract.events import Data, Event, EventType
+from contract.events import Data, Event, EventType, Flawed
 from contract.status import Status
 from worker.fold.life import sign_of_life
 from worker.fold.observe import observe, skip, warn
@@ -13,27 +13,34 @@ from worker.rows import AnyRow, ClientRow, JobRow
 MAX_NAME = 200
 """Most characters kept of a client's name, a job's type and a run ID's origin."""
 
+UNANNOUNCED = "created by its first event: its start was never announced"
+
 # Plain texts compare faster than enum members, and this is the hot path.
 _UPDATED = EventType.METRICS_UPDATED.value
 _STARTED = EventType.CLIENT_STARTED.value
 _COMPLETIONS = frozenset({EventType.CLIENT_COMPLETED, EventType.JOB_COMPLETED})
+_HEARTBEAT = EventType.CLIENT_HEARTBEAT.value
+_JOB_OPENINGS = frozenset({EventType.JOB_STARTED, EventType.JOB_HEARTBEAT})
 
 
 def to_client(working: Working, row: ClientRow, event: Event) -> None:
     """Apply a client event: announcement, metrics, skips, texts, outcome, in this order."""
     data = event.data
-    if event.type == _STARTED:
+    is_work = event.type != _STARTED
+    if not is_work:
         row.announced = True
-    elif row.events == 0 and not row.partial:
-        working.line(row, "notes", "created by its first event: its start was never announced")
-    _touch(working, row, event)
+    elif row.events == 0:
+        is_work = event.type != _HEARTBEAT
+        if not row.partial:
+            working.line(row, "notes", UNANNOUNCED)
+    _touch(working, row, event, is_work=is_work)
     if data.client_name is not None:
         row.name = data.client_name[:MAX_NAME]
     if data.metrics:
         observe(working, row, event, data.metrics, as_total=False)
     if data.totals:
         observe(working, row, event, data.totals, as_total=True)
-    if data.totals or (data.metrics and not working.rules.rated.isdisjoint(data.metrics)):
+    if data.totals or (data.metrics and not working.rules.rated.isdisjoint(data.metrics)) or working.rated_by is event:
         warn(working, row)
     if data.skips:
         skip(working, row, event)
@@ -51,7 +58,7 @@ def to_client(working: Working, row: ClientRow, event: Event) -> None:
 def to_job(working: Working, row: JobRow, event: Event) -> None:
     """Apply a job event. Metrics of a job are the totals of its clients: those sent for the job itself are set aside."""
     data = event.data
-    _touch(working, row, event)
+    _touch(working, row, event, is_work=event.type not in _JOB_OPENINGS)
     if event.type == EventType.JOB_STARTED:
         row.announced = True
     if data.job_type is not None:
@@ -75,18 +82,20 @@ def _origin(working: Working, row: JobRow, origin: str) -> None:
         row.origin = origin
     elif row.origin != origin:
         working.changes.counts["run_id_collisions"] += 1
-        working.line(row, "notes", "integrity: two jobs have taken this run ID (it was made while Redis was away); their numbers are mixed")
+        text = "integrity: two jobs have taken this run ID (it was made while Redis was away); their numbers are mixed"
+        working.warn(row, "integrity", text)
 
 
-def _touch(working: Working, row: AnyRow, event: Event) -> None:
-    """What every event does: it counts, is a sign of life, and widens the span of real events."""
+def _touch(working: Working, row: AnyRow, event: Event, *, is_work: bool) -> None:
+    """What every event does: it counts, and is a sign of life. The span of the row begins with any event; only work moves its end, and a
+    start or a heartbeat is none (spec §2)."""
     row.events += 1
     working.touched.add(event.subject)
     sign_of_life(working, row)
     at = working.at
     if row.start is None or at < row.start:
         row.start = at
-    if row.end is None or at > row.end:
+    if is_work and (row.end is None or at > row.end):
         row.end = at
 
 
@@ -96,9 +105,26 @@ def _texts(working: Working, row: AnyRow, data: Data) -> None:
 
 
 def _conclude(working: Working, row: AnyRow, event: Event) -> None:
-    """Take the outcome an event tells: by its status, else by `success` on a completion."""
+    """Take the outcome an event tells: by its status, else by one among its metrics, else by `success` on a completion."""
     data = event.data
-    if data.status is not None:
-        tell_status(working, row, event, data.status)
-    elif event.type in _COMPLETIONS:
-        tell(working, row, Status.FAILED if data.success is False else Status.COMPLETED)
+    told = data.status is not None and tell_status(working, row, event, data.status)
+    if told or working.status_from is event or event.type not in _COMPLETIONS:
+        return
+    if isinstance(event, Flawed) and event.lacks("success"):
+        # Nobody can tell which it was: as with an unknown status, the sweeper closes the row if nothing else does.
+        return
+    tell(working, row, Status.FAILED if data.success is False else Status.COMPLETED)
+
+
+def drop_flaws(working: Working, row: AnyRow, event: Flawed) -> None:
+    """Set aside the fields that could not be used, each alone, with a note."""
+    for flaw in event.flaws:
+        working.set_aside("value", flaw.reason, event, {flaw.field: flaw.value}, "data")
+        working.line(row, "notes", f"field dropped: {flaw.reason}")
+    working.touched.add(row.row_id)
+
+
+def says_nothing(data: Data) -> bool:
+    """Whether a request for a job's row brings nothing to be put into it."""
+    told = (data.status, data.job_type, data.stream, data.origin, data.note, data.error)
+    return not data.metrics and not data.totals and all(value is None for value in told)

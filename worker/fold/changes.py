@@ -54,6 +54,15 @@ class Letter(NamedTuple):
     letter: bytes
 
 
+class Warned(NamedTuple):
+    """What the log should say of a row. `kind`: integrity, or unknown_metric. `client_id` is None for a job."""
+
+    kind: str
+    reason: str
+    run_id: str
+    client_id: str | None
+
+
 @dataclass(slots=True)
 class Changes:
     """What one commit stores, all of it or nothing.
@@ -64,7 +73,7 @@ class Changes:
     `marks`: publisher -> sequence.
     `ids`: bucket -> digests first seen now (a dict for its order). `clients`: run -> client IDs new in it.
     `runs`: run -> ms of its last event.
-    `counts`: what happened, by name, to be added to the partition's counters.
+    `counts`: what happened, by name, to be added to the partition's counters. `warnings` are for the log, not stored.
     """
 
     offset: str
@@ -78,4 +87,5 @@ class Changes:
     clients: dict[str, list[str]] = field(default_factory=dict)
     runs: dict[str, int] = field(default_factory=dict)
     letters: list[Letter] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)

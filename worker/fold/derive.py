@@ -10,7 +10,7 @@ from msgspec import structs
 
 from contract.metrics import Aggregation, Value
 from worker.fold.recount import recount, regroup
-from worker.fold.standing import client_status, job_status, with_error
+from worker.fold.standing import client_status, ended_with_error, job_status, widen, with_error
 from worker.fold.working import Working
 from worker.rows import ClientRow, JobRow
 
@@ -31,10 +31,23 @@ def finish(working: Working) -> None:
     for row_id, row in working.rows.items():
         if isinstance(row, JobRow):
             row.status = job_status(row)
+            if working.rules.job_rates:
+                _look_at_rates(working, row)
         if row_id in working.touched:
             row.version += 1
             row.updated = updated
     working.changes.received_ms = working.received_ms
+
+
+def _look_at_rates(working: Working, job: JobRow) -> None:
+    """Tell of rates of the job's totals that have become impossible. The row's notes get it from its totals (flush/columns.py): what a
+    commit happens to see in between must not stay in a row."""
+    before = working.known.rows.get(job.run)
+    for rate in working.rules.job_rates:
+        fault = rate.fault(job.metrics)
+        if fault is not None and (before is None or rate.fault(before.metrics) is None):
+            working.changes.counts["integrity_warnings"] += 1
+            working.tell_log(job, "integrity", fault)
 
 
 def _finish_client(working: Working, job: JobRow, row_id: str, row: ClientRow) -> None:
@@ -50,11 +63,7 @@ def _finish_client(working: Working, job: JobRow, row_id: str, row: ClientRow) -
 
 
 def _roll_up(working: Working, job: JobRow, before: ClientRow | None, after: ClientRow) -> None:
-    start, end = after.start, after.end
-    if start is not None and (job.start is None or start < job.start):
-        job.start = start
-    if end is not None and (job.end is None or end > job.end):
-        job.end = end
+    widen(job, after)
     _count_client(job, before, after)
     registry = working.rules.registry
     old: Mapping[str, Value] = {} if before is None else before.metrics
@@ -95,3 +104,4 @@ def _count_client(job: JobRow, before: ClientRow | None, after: ClientRow) -> No
     if before is None or before.status is not after.status:
         counts[after.status] = counts.get(after.status, 0) + 1
     job.with_errors += with_error(after) - (before is not None and with_error(before))
+    job.ended_with_errors += ended_with_error(after) - (before is not None and ended_with_error(before))

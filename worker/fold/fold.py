@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from msgspec import structs
-
 from contract.errors import EventRejected
-from contract.events import Event, EventType, Malformed
-from worker.fold.apply import to_client, to_job
+from contract.events import Event, EventType, Flawed, Malformed
+from worker.fold.apply import UNANNOUNCED, drop_flaws, says_nothing, to_client, to_job
 from worker.fold.changes import Changes, Entry, Known
 from worker.fold.derive import finish
 from worker.fold.life import expire, sign_of_life
@@ -25,6 +23,8 @@ _TYPES = frozenset(EventType)
 _JOB_TYPES = frozenset(kind for kind in EventType if kind.startswith("job."))
 _EXPIRIES = frozenset({EventType.CLIENT_EXPIRED, EventType.JOB_EXPIRED})
 _UPDATED = EventType.METRICS_UPDATED.value
+_STARTED = EventType.JOB_STARTED.value
+_REQUESTED = EventType.ROWS_REQUESTED.value
 _RECOUNTED = EventType.ROWS_RECOUNTED.value
 _HEARTBEATS = frozenset({EventType.CLIENT_HEARTBEAT, EventType.JOB_HEARTBEAT})
 
@@ -101,7 +101,10 @@ def _apply(working: Working, event: Event | Malformed) -> None:
         else:
             _dispatch(working, event)
     except EventRejected as error:
-        working.set_aside("event", str(error), event, structs.asdict(event))
+        working.set_aside("event", str(error), event, event)
+        return
+    if event.__class__ is Flawed and working.knows(event.subject):
+        drop_flaws(working, working.row(working.rules.target(event.subject)), event)
 
 
 def _in_utc(time: datetime) -> datetime:
@@ -139,7 +142,21 @@ def _use(working: Working, target: Target, event: Event) -> None:
     """Apply an event that somebody at work has sent. A heartbeat is a sign of life, and of a row that is not there, its first."""
     if event.type in _HEARTBEATS and working.knows(target.row_id):
         sign_of_life(working, working.row(target))
+    elif event.type == _REQUESTED and says_nothing(event.data):
+        _request(working, target)
     elif target.client is None:
-        to_job(working, working.job(target.run), event)
+        new = working.is_new(target.run)
+        job = working.job(target.run)
+        if new and event.type != _STARTED:
+            working.line(job, "notes", UNANNOUNCED)
+        to_job(working, job, event)
     else:
         to_client(working, working.client(target), event)
+
+
+def _request(working: Working, target: Target) -> None:
+    """Have the job's row written. That somebody wants to see it is no event of the job, so nothing in the row changes."""
+    if working.is_new(target.run):
+        raise EventRejected(f"there is no row of job {target.run} to be written: nothing was ever told of it, or its time in Redis is over")
+    working.job(target.run)
+    working.touched.add(target.run)

@@ -56,7 +56,7 @@ def add_needs(rules: Rules, needs: Needs, entry: Entry) -> None:
     subjects: set[str] = set()
     publishers = needs.publishers
     for event in entry.events:
-        if event.__class__ is Event:
+        if isinstance(event, Event):
             subjects.add(event.subject)
             if event.type == _RECOUNTED:
                 _need_run(rules, needs, event)

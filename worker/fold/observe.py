@@ -60,7 +60,8 @@ def _observe_one(working: Working, row: ClientRow, event: Event, name: str, valu
         working.line(row, "notes", f"value dropped: {reason}")
         return
     if metric.name == "Status":
-        tell_status(working, row, event, usable)
+        if tell_status(working, row, event, usable):
+            working.status_from = event
     elif metric.aggregation is Aggregation.LAST:
         _keep_last(working, row, metric, usable)
     elif as_total and metric.aggregation is Aggregation.SUM:
@@ -69,6 +70,8 @@ def _observe_one(working: Working, row: ClientRow, event: Event, name: str, valu
         row.metrics[metric.name] = metric.merge(row.metrics.get(metric.name), usable)
     if metric.type is MetricType.DATETIME:
         _span_from(row, metric)
+    if metric.name in working.rules.rated:
+        working.rated_by = event
 
 
 def _keep_last(working: Working, row: ClientRow, metric: Metric, value: Any) -> None:
@@ -91,15 +94,19 @@ def _span_from(row: ClientRow, metric: Metric) -> None:
 def _keep_apart(working: Working, row: ClientRow, event: Event, name: str, value: Any, part: str) -> None:
     """An unknown metric: whole numbers are added up, of anything else the last is kept; noted once a row."""
     working.changes.counts["unknown_metrics"] += 1
-    if len(name) > MAX_UNKNOWN_NAME or not _is_small(value):
-        working.set_aside("value", "an unknown metric, too large to be kept with the row", event, {name: value}, part)
-        return
     old = row.unknown.get(name)
+    fault = None
+    if len(name) > MAX_UNKNOWN_NAME or not _is_small(value):
+        fault = "an unknown metric, too large to be kept with the row"
+    elif old is None and len(row.unknown) >= MAX_UNKNOWN:
+        fault = f"more than {MAX_UNKNOWN} unknown metrics in a row"
+    if fault is not None:
+        working.set_aside("value", fault, event, {name: value}, part)
+        working.line_once(row, "notes", f"value dropped: {fault}")
+        return
     if old is None:
-        if len(row.unknown) >= MAX_UNKNOWN:
-            working.set_aside("value", f"more than {MAX_UNKNOWN} unknown metrics in a row", event, {name: value}, part)
-            return
-        working.line(row, "notes", f"unknown metric kept apart: {name[:100]} (add it to the metrics file to have it counted)")
+        told = f"unknown metric kept apart: {name[:100]} (add it to the metrics file to have it counted)"
+        working.warn(row, "unknown_metric", told)
     row.unknown[name] = old + value if old.__class__ is int and value.__class__ is int else value
 
 
@@ -122,6 +129,7 @@ def skip(working: Working, row: ClientRow, event: Event) -> None:
         if count.__class__ is not int or not 0 <= count <= MAX_INTEGER:
             fault = f"skips of {reason[:100]!r}: {shown(count)} is not a count"
             working.set_aside("value", fault, event, {reason: count}, "skips")
+            working.line(row, "notes", f"value dropped: {fault}")
             continue
         kept = reason[:MAX_REASON]
         if kept not in row.skips and len(row.skips) >= MAX_REASONS - 1:
@@ -131,8 +139,11 @@ def skip(working: Working, row: ClientRow, event: Event) -> None:
 
 def warn(working: Working, row: ClientRow) -> None:
     """A rate above 100 % is shown as 100 %: the note says so, once a rate, since a cap must not hide a double count."""
-    for rate in working.rules.registry.rates:
-        if rate.is_capped(row.metrics) and rate.name not in row.warned:
+    rules = working.rules
+    metrics = rules.registry.effective(row.metrics) if rules.falls_back else row.metrics
+    for rate in rules.client_rates:
+        fault = rate.fault(metrics)
+        if fault is not None and rate.name not in row.warned:
             row.warned = [*row.warned, rate.name]
             working.changes.counts["integrity_warnings"] += 1
-            working.line(row, "notes", f"integrity: {rate.numerator} exceeds {rate.denominator}; {rate.name} is shown as 100 %")
+            working.warn(row, "integrity", fault)

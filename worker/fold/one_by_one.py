@@ -93,4 +93,5 @@ def _add(whole: Changes, changes: Changes) -> None:
         whole.clients.setdefault(run, []).extend(clients)
     whole.runs.update(changes.runs)
     whole.letters.extend(changes.letters)
+    whole.warnings.extend(changes.warnings)
     whole.counts.update(changes.counts)

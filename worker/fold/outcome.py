@@ -15,14 +15,17 @@ def tell(working: Working, row: AnyRow, status: Status) -> None:
         row.outcome = Outcome(status, working.at)
 
 
-def tell_status(working: Working, row: AnyRow, event: Event, status: object) -> None:
-    """`tell` for a status as it arrived (spec §2). One that maps to none of the four is set aside; the row keeps its own."""
+def tell_status(working: Working, row: AnyRow, event: Event, status: object) -> bool:
+    """`tell` for a status as it arrived (spec §2). One that maps to none of the four is set aside; the row keeps its own.
+
+    Whether it stands in the place of an event's `success`: Running does not, since it is no end."""
     try:
         mapped, note = map_status(status)
     except StatusUnknown as error:
         working.set_aside("status", str(error), event, {"status": status})
         working.line(row, "notes", str(error))
-        return
+        return True
     if note is not None:
         working.line(row, "notes", note)
     tell(working, row, mapped)
+    return mapped is not Status.RUNNING

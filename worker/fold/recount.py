@@ -17,7 +17,7 @@ from contract.registry import Registry
 from contract.status import Status
 from worker.fold.changes import Unreadable
 from worker.fold.rules import Target
-from worker.fold.standing import with_error
+from worker.fold.standing import ended_with_error, widen, with_error
 from worker.fold.working import Working
 from worker.rows import TEXTS, AnyRow, ClientRow, JobRow, from_hash
 
@@ -33,20 +33,22 @@ class Sums(NamedTuple):
     metrics: dict[str, Value]
     clients: dict[Status, int]
     with_errors: int
+    ended_with_errors: int
 
 
 def sums_of(clients: Iterable[ClientRow], registry: Registry) -> Sums:
-    """The sums, minima and maxima over client rows, and how many there are of each status and with errors."""
+    """The sums, minima and maxima over client rows, and how many there are of each status, with errors, and done with errors."""
     metrics: dict[str, Value] = {}
     counts: dict[Status, int] = {}
-    with_errors = 0
+    with_errors = ended_with_errors = 0
     for row in clients:
         counts[row.status] = counts.get(row.status, 0) + 1
         with_errors += with_error(row)
+        ended_with_errors += ended_with_error(row)
         for name, value in registry.effective(row.metrics).items():
             if is_total(registry, name):
                 metrics[name] = registry.by_any_name[name].merge(metrics.get(name), value)
-    return Sums(metrics, counts, with_errors)
+    return Sums(metrics, counts, with_errors, ended_with_errors)
 
 
 def is_total(registry: Registry, name: str) -> bool:
@@ -114,11 +116,9 @@ def recount(working: Working, run: str) -> None:
     kept = {name: value for name, value in job.metrics.items() if not is_total(working.rules.registry, name)}
     changed = _changes(job, sums, kept)
     job.metrics = kept | sums.metrics
-    job.clients, job.with_errors = sums.clients, sums.with_errors
+    _count_from(job, sums)
     for row in clients.values():
-        if row.start is not None and row.end is not None:
-            job.start = row.start if job.start is None else min(job.start, row.start)
-            job.end = row.end if job.end is None else max(job.end, row.end)
+        widen(job, row)
         job.seen_ms = max(job.seen_ms, row.seen_ms)
     entered = working.changes.clients.setdefault(run, [])
     entered.extend(sorted({row.client for row in clients.values()} - set(entered)))
@@ -132,8 +132,11 @@ def recount(working: Working, run: str) -> None:
 def regroup(working: Working, run: str) -> None:
     """Count the job's clients anew by status and error, because one was made anew. Its totals stay: they know of what that row had."""
     sums = sums_of(_clients(working, run).values(), working.rules.registry)
-    job = working.job(run)
-    job.clients, job.with_errors = sums.clients, sums.with_errors
+    _count_from(working.job(run), sums)
+
+
+def _count_from(job: JobRow, sums: Sums) -> None:
+    job.clients, job.with_errors, job.ended_with_errors = sums.clients, sums.with_errors, sums.ended_with_errors
 
 
 def _clients(working: Working, run: str) -> dict[str, ClientRow]:
@@ -152,4 +155,5 @@ def _changes(job: JobRow, sums: Sums, kept: Mapping[str, Value]) -> list[str]:
     ]
     pairs += [(f"clients {status}", job.clients.get(status, 0), sums.clients.get(status, 0)) for status in Status]
     pairs.append(("clients with errors", job.with_errors, sums.with_errors))
+    pairs.append(("ended clients with errors", job.ended_with_errors, sums.ended_with_errors))
     return sorted(f"{name} {before} → {after}" for name, before, after in pairs if before != after)

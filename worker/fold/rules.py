@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from contract import keys
 from contract.errors import EventRejected
+from contract.metrics import Rate
 from contract.registry import Registry
 from contract.run_id import parse
 
@@ -24,8 +25,9 @@ class Target(NamedTuple):
 @dataclass(slots=True)
 class Rules:
     """The same for every fold of a partition. `id_bucket_ms`: how long a set of remembered identities is added to.
-    `counters`: any name of a plain counter -> its display name. `rated`: names of metrics that are a rate's numerator.
-    `whole`: display names of whole numbers that add up.
+    `counters`: any name of a plain counter -> its display name. `rated`: any name of a metric that a rate of client rows depends on.
+    `client_rates`, `job_rates`: those that a table shows. `falls_back`: whether one of the first depends on a total that other metrics may
+    stand in for. `whole`: display names of whole numbers that add up.
     """
 
     registry: Registry
@@ -34,6 +36,9 @@ class Rules:
     id_bucket_ms: int = 86_400_000
     counters: dict[str, str] = field(init=False)
     rated: frozenset[str] = field(init=False)
+    client_rates: tuple[Rate, ...] = field(init=False)
+    job_rates: tuple[Rate, ...] = field(init=False)
+    falls_back: bool = field(init=False)
     whole: frozenset[str] = field(init=False)
     _targets: dict[str, Target | str] = field(init=False, default_factory=dict)
 
@@ -45,8 +50,12 @@ class Rules:
             if metric.type == "integer" and metric.aggregation == "sum" and metric.minimum == 0 and not metric.clients
         }
         self.whole = frozenset(m.name for m in self.registry.metrics if m.type == "integer" and m.aggregation == "sum")
-        numerators = {rate.numerator for rate in self.registry.rates}
-        self.rated = frozenset(name for name, metric in self.registry.by_any_name.items() if metric.name in numerators)
+        self.client_rates, self.job_rates = self.registry.rates_for("client"), self.registry.rates_for("job")
+        parts = {part for rate in self.client_rates for part in (rate.numerator, rate.denominator)}
+        stand_ins = {name for part in parts for name in self.registry.by_any_name[part].fallback}
+        self.falls_back = bool(stand_ins)
+        parts |= stand_ins
+        self.rated = frozenset(name for name, metric in self.registry.by_any_name.items() if metric.name in parts)
 
     def target(self, subject: str) -> Target:
         """Where a subject points. Raises EventRejected for what is no run ID, or belongs to another partition."""

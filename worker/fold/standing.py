@@ -1,4 +1,4 @@
-"""What status follows from what is known of a row (spec §2), and whether a client run counts as one with an error."""
+"""What follows from what is known of a row (spec §2): its status, whether a client run counts as one with an error, a job's span."""
 
 from __future__ import annotations
 
@@ -33,3 +33,16 @@ def job_status(row: JobRow) -> Status:
 def with_error(row: ClientRow) -> bool:
     """Whether the client run failed or recorded an error."""
     return row.status is Status.FAILED or bool(row.metrics.get(_ERRORS, 0)) or bool(row.errors)
+
+
+def ended_with_error(row: ClientRow) -> bool:
+    """The same of a client run that is done."""
+    return row.terminal and with_error(row)
+
+
+def widen(job: JobRow, client: ClientRow) -> None:
+    """A job begins with its first client run, and ends with the last work of one."""
+    if client.start is not None and (job.start is None or client.start < job.start):
+        job.start = client.start
+    if client.end is not None and (job.end is None or client.end > job.end):
+        job.end = client.end

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import msgspec
 
-from contract.events import Event, Malformed
-from worker.fold.changes import Changes, Known, Letter
+from contract.events import Event, Flawed, Malformed
+from worker.fold.changes import Changes, Known, Letter, Warned
 from worker.fold.rules import Rules, Target
 from worker.rows import TEXTS, AnyRow, ClientRow, JobRow
 
@@ -33,12 +33,14 @@ class Working:
         "clients",
         "known",
         "presumed",
+        "rated_by",
         "rebuilt",
         "received_ms",
         "recounts",
         "regroups",
         "rows",
         "rules",
+        "status_from",
         "touched",
     )
 
@@ -58,12 +60,20 @@ class Working:
         """Runs whose clients are to be counted anew by their status."""
         self.rebuilt: set[str] = set()
         """Row IDs of rows taken as the log gives them: their job counts them already, or is counted anew."""
+        self.rated_by: Event | None = None
+        """The last event with a metric of a rate in another spelling, or another form, than most have."""
+        self.status_from: Event | None = None
+        """The last event whose metrics told a status: on a completion, that counts and not `success`."""
         self.received_ms = 0
         self.at = datetime.fromtimestamp(0, UTC)
 
     def knows(self, row_id: str) -> bool:
         """Whether there is such a row already."""
         return row_id in self.rows or row_id in self.known.rows
+
+    def is_new(self, row_id: str) -> bool:
+        """Whether there was nothing of this row, not even what could not be read."""
+        return not self.knows(row_id) and row_id not in self.known.unreadable
 
     def row(self, target: Target) -> AnyRow:
         """The row that the target names, to work on."""
@@ -88,7 +98,7 @@ class Working:
             if known is None:
                 assert target.client is not None
                 row = self._new(ClientRow(run=target.run, client=target.client))
-                if not self.knows(target.run) and target.run not in self.known.unreadable:
+                if self.is_new(target.run):
                     self.line(self.job(target.run), "notes", "created by a client's first event: its start was never announced")
                 self.changes.clients.setdefault(target.run, []).append(target.client)
             else:
@@ -132,6 +142,22 @@ class Working:
         setattr(row, name, lines)
         self.changes.texts.setdefault(row.row_id, set()).add(name)
 
+    def line_once(self, row: AnyRow, name: str, text: str) -> None:
+        """`line`, unless the text has this line already, of whatever time: for what may come with every event."""
+        ending = f"Z] {text[:MAX_LINE].translate(_CONTROLS)}"
+        if not any(line.endswith(ending) for line in getattr(row, name)):
+            self.line(row, name, text)
+
+    def warn(self, row: AnyRow, kind: str, text: str) -> None:
+        """A note that the log gets too."""
+        self.line(row, "notes", text)
+        self.tell_log(row, kind, text)
+
+    def tell_log(self, row: AnyRow, kind: str, text: str) -> None:
+        """A line of the log that is no note."""
+        client = row.client if isinstance(row, ClientRow) else None
+        self.changes.warnings.append(Warned(kind, text, row.run, client))
+
     def set_aside(self, kind: str, reason: str, event: Event | Malformed, what: object, part: str = "") -> None:
         """Keep `what` as a dead letter. Its neighbours count. `part`: where in the event's data a value stood."""
         origin = {"source": event.source or "", "id": event.id or "", "offset": self.changes.offset, "time": self.at.isoformat()}
@@ -147,6 +173,8 @@ def as_letter(what: object) -> bytes:
     """What is set aside, as the text a dead letter keeps."""
     if isinstance(what, bytes):
         return what
+    if isinstance(what, Flawed):
+        return what.raw
     try:
         return msgspec.json.encode(what)
     except RecursionError:

@@ -13,6 +13,7 @@ from contract.run_id import parse
 from contract.settings import Settings
 from worker.maintain import now_ms
 from worker.store.dirty import RowRef
+from worker.store.reader import Reader
 from worker.verify.clock import Clock
 from worker.verify.finding import Finding, Kind, Mend, Remark, Report
 from worker.verify.key_types import check_keys
@@ -24,6 +25,13 @@ from worker.verify.repair import Repair
 from worker.verify.replay import MOST_ROWS
 from worker.verify.snapshot import Snapshot, Snapshots
 from worker.verify.survey import Survey, Surveyor
+
+_COUNTED = {
+    "dead_value": "values were dropped so far: `runtally dead list --kind value` has the latest",
+    "unknown_metrics": "values of unknown metrics came so far: the notes of their rows name them",
+    "integrity_warnings": "rates that cannot be true were met so far: the notes of their rows name them",
+}
+"""What the folds have counted since the beginning, and an operator should know of: it is no finding, since the rows are true to the log."""
 
 Progress = Callable[[str], None]
 
@@ -87,6 +95,9 @@ class _Check:
             report.counts += self._mirror.counts
         if self._options.replay:
             self._replay(survey)
+        if self._options.run is None:
+            counted = Reader(self._link, self._settings.partitions, self._registry).counters()
+            report.counts.update({name: counted.get(name, 0) for name in _COUNTED})
         report.findings = _once(report.findings)
         if self._options.repair:
             repair = Repair(self._link, self._settings, self._log, self._clock.now_ms)
@@ -129,6 +140,7 @@ class _Check:
             "foreign": "records in Airtable whose key is no run ID of ours: left alone",
             "unsettled": "rows changed at every look: check again",
         }
+        texts |= _COUNTED
         counts = self._report.counts
         self._report.remarks += [Remark(name, f"{counts[name]:,} {text}") for name, text in texts.items() if counts[name]]
 

@@ -141,6 +141,8 @@ def _job(snapshot: Snapshot, job: JobRow, registry: Registry) -> Iterator[Findin
             yield _job_finding(snapshot, Kind.CLIENTS, f"clients {status}", job.clients.get(status, 0), sums.clients.get(status, 0))
     if job.with_errors != sums.with_errors:
         yield _job_finding(snapshot, Kind.CLIENTS, "clients with errors", job.with_errors, sums.with_errors)
+    if job.ended_with_errors != sums.ended_with_errors:
+        yield _job_finding(snapshot, Kind.CLIENTS, "ended clients with errors", job.ended_with_errors, sums.ended_with_errors)
     assert snapshot.job is not None
     written_status, expected = snapshot.job.odd_status or str(job.status), job_status(structs.replace(job, clients=sums.clients))
     if written_status != expected:
@@ -149,13 +151,11 @@ def _job(snapshot: Snapshot, job: JobRow, registry: Registry) -> Iterator[Findin
 
 
 def _times(snapshot: Snapshot, job: JobRow, clients: list[ClientRow]) -> Iterator[Finding]:
-    spans = [(row.start, row.end) for row in clients if row.start is not None and row.end is not None]
-    if not spans:
-        return
-    start, end = min(span[0] for span in spans), max(span[1] for span in spans)
-    if job.start is None or job.start > start:
+    start = min((row.start for row in clients if row.start is not None), default=None)
+    end = max((row.end for row in clients if row.end is not None), default=None)
+    if start is not None and (job.start is None or job.start > start):
         yield _job_finding(snapshot, Kind.TIMES, "start", job.start, f"{start} or before")
-    if job.end is None or job.end < end:
+    if end is not None and (job.end is None or job.end < end):
         yield _job_finding(snapshot, Kind.TIMES, "end", job.end, f"{end} or after")
 
 
