@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from contract.events import EventType
 from contract.status import Status
+from producers import exits
 from producers.default import publisher as default_publisher
 from producers.exclusive import Exclusive, exclusive
 from producers.publish.event import Subject
@@ -82,9 +83,18 @@ class ClientRun(Awaited):
 
     def complete(self, *, success: bool = True, status: str | None = None, note: str | None = None, error: str | None = None) -> None:
         """Tell the outcome now; leaving the block then tells nothing more. `status`: any word of spec §2, wins over `success`."""
-        self._completed = True
         data = {"success": success, "status": status, "note": note, "error": error}
-        self._put(EventType.CLIENT_COMPLETED, {name: value for name, value in data.items() if value is not None})
+        # A SIGTERM in between would find nothing to tell.
+        with exits.undisturbed():
+            self._completed = True
+            self._put(EventType.CLIENT_COMPLETED, {name: value for name, value in data.items() if value is not None})
+
+    def abort(self, note: str) -> None:
+        """SIGTERM ends the process in the midst of the block."""
+        if not self._completed:
+            self._completed = True
+            # Past the writer, if there is one: nobody would wait for it.
+            self._publisher.put(EventType.CLIENT_COMPLETED, self._subject, {"success": False, "note": note})
 
     def beat(self) -> None:
         """Tell that the run is alive; sent by itself while the block is open."""
@@ -104,12 +114,12 @@ class ClientRun(Awaited):
         return self._publisher.settings.durable
 
     def __enter__(self) -> ClientRun:
-        self._put(EventType.CLIENT_STARTED, {} if self._name is None else {"client_name": self._name})
-        heartbeat.begin(self)
+        with exits.undisturbed():
+            self._put(EventType.CLIENT_STARTED, {} if self._name is None else {"client_name": self._name})
+            heartbeat.begin(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        heartbeat.end(self)
         if not self._completed:
             if error is None:
                 self.complete()
@@ -117,6 +127,7 @@ class ClientRun(Awaited):
                 self.complete(success=False, note=told(error))
             else:
                 self.complete(success=False, error=told(error))
+        heartbeat.end(self)
 
 
 class Job(Awaited):
@@ -166,9 +177,18 @@ class Job(Awaited):
 
     def complete(self, *, success: bool = True, status: str | None = None, note: str | None = None) -> None:
         """Tell the orchestrator's outcome now; leaving the block then tells nothing more."""
-        self._completed = True
         data = {"success": success, "status": status, "note": note}
-        self._put(EventType.JOB_COMPLETED, {name: value for name, value in data.items() if value is not None})
+        # As above.
+        with exits.undisturbed():
+            self._completed = True
+            self._put(EventType.JOB_COMPLETED, {name: value for name, value in data.items() if value is not None})
+
+    def abort(self, note: str) -> None:
+        """SIGTERM ends the process in the midst of the block."""
+        if not self._completed:
+            self._completed = True
+            own, subject, _ = self._open()
+            own.put(EventType.JOB_COMPLETED, subject, {"status": Status.FAILED, "note": note})
 
     def beat(self) -> None:
         """Tell that the job is alive; sent by itself while the block is open."""
@@ -209,16 +229,17 @@ class Job(Awaited):
             lock.__enter__()
             self.lock = lock
         started = {"job_type": self._job_type, "stream": self._stream, "origin": origin}
-        own.put(EventType.JOB_STARTED, subject, {name: value for name, value in started.items() if value is not None})
-        heartbeat.begin(self)
+        with exits.undisturbed():
+            own.put(EventType.JOB_STARTED, subject, {name: value for name, value in started.items() if value is not None})
+            heartbeat.begin(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        heartbeat.end(self)
         if not self._completed:
             self.complete(
                 success=error is None, status=None if error is None else Status.FAILED, note=None if error is None else told(error)
             )
+        heartbeat.end(self)
         if self.lock is not None:
             self.lock.__exit__(kind, error, trace)
 
