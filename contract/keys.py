@@ -75,19 +75,26 @@ def ids(partition: int, bucket: int) -> str:
 
 def row(partition: int, row_id: str) -> str:
     """HASH, one job or client run: `state`, `notes`, `errors`, `progress` (JSON), `v` (version), written by commit only;
-    `record` (Airtable record ID), `sent_v` (version in Airtable) and `sent_ms` (when), written by flush only. Expires `retention_s` after a
-    finished row was flushed."""
+    `record` (Airtable record ID), `sent_v` (version in Airtable) and `sent_ms` (when), written by flush only. Goes with all rows of its
+    run, when that is retired."""
     return f"{_tag(partition)}:row:{row_id}"
 
 
 def clients(partition: int, run_base: str) -> str:
-    """SET of the client IDs of a job. Written by commit only; expires like the job's row."""
+    """SET of the client IDs of a job. Written by commit only; goes with the rows."""
     return f"{_tag(partition)}:clients:{run_base}"
 
 
 def runs(partition: int) -> str:
-    """ZSET base run ID -> ms when the server last received an event of it. Written by commit only; trimmed with the rows."""
+    """ZSET base run ID -> ms when the server last received an event of it. Written by commit only; goes with the rows, when the run is
+    retired: finished, in Airtable (where there is a base), and neither heard of nor written for `retention_s`."""
     return f"{_tag(partition)}:runs"
+
+
+def retired(partition: int) -> str:
+    """ZSET base run ID -> ms when its rows, which had had their time, were deleted: none is made anew by what comes late. Written by
+    maintenance, in the script that deletes the rows; remembered for 400 days, and at most 100,000 of them."""
+    return f"{_tag(partition)}:retired"
 
 
 def open_rows(partition: int) -> str:
@@ -96,7 +103,8 @@ def open_rows(partition: int) -> str:
 
 
 def dirty(partition: int) -> str:
-    """ZSET row ID -> ms from which it may be written (0: now). Added by commit, removed by flush once the version it wrote is current."""
+    """ZSET row ID -> ms from which it may be written (0: now). Added by commit, removed by flush once the version it wrote is current,
+    or with the row."""
     return f"{_tag(partition)}:dirty"
 
 
@@ -195,7 +203,7 @@ def flush_again(base_id: str) -> str:
 
 def flush_partial(base_id: str, table: str, column: str) -> str:
     """SET `<partition>:<row ID>` of rows written without a column that the base lacks: written again once it is back. Written by flush
-    only; expires `retention_s` after its last addition, as those rows do."""
+    only; expires `retention_s` after its last addition, about when those rows go."""
     return f"rt:{{air:{base_id}}}:partial:{table}:{column}"
 
 

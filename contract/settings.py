@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     verify_interval_s: float = Field(3_600.0, ge=0, description="Pause between the checks that beat asks for; 0 for none.")
     verify_airtable: bool = Field(False, description="Beat's checks read all of Airtable as well: a call for every 100 records.")
     lock_ttl_s: float = Field(1_800.0, ge=0.1, description="How long after its owner's death a lock against duplicate jobs ends.")
-    retention_s: int = Field(1_209_600, ge=60, description="How long rows of finished, flushed runs stay in Redis.")
+    retention_s: int = Field(1_209_600, ge=1, description="How long the rows of a finished run stay after its last event and flush.")
     log_retention_s: int = Field(86_400, ge=0, description="How long folded log entries are kept.")
     id_memory_s: int = Field(172_800, ge=60, description="How long IDs of events without a sequence are remembered.")
     publisher_memory_s: int = Field(1_209_600, ge=3_600, description="How long the watermark of a silent publisher is kept.")
@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     def _usable(cls, secrets: WebhookSecrets) -> WebhookSecrets:
         check_secrets(secrets)
         return secrets
+
+    @property
+    def has_airtable(self) -> bool:
+        """Whether rows are written to Airtable: there is a token and a base."""
+        return self.airtable_token is not None and bool(self.airtable_base_id)
 
     @property
     def broker(self) -> str:

@@ -13,7 +13,7 @@ from worker.dead.again import SOURCE, Again, again
 from worker.dead.letter import AIR, DeadLetter
 from worker.dead.letters import DeadLetters
 from worker.fold import Entry, Known, Rules, fold_surely
-from worker.store import dirty
+from worker.store import dirty, retired
 
 _ENCODE_ERRORS = (TypeError, ValueError, RecursionError)
 
@@ -62,7 +62,8 @@ class Retry:
             raise LetterInvalid(f"it cannot be written as an event: {error}") from error
         partition = keys.partition_of(event.run_id, self._partitions)
         entry = Entry("1-0", int(event.time.timestamp() * 1000), decode_batch(wire))
-        changes = fold_surely(Rules(self._registry, partition, self._partitions), Known(), [entry])
+        known = Known(retired=retired.told([event.run_id], self._link.call(*retired.asked(partition, [event.run_id]))))
+        changes = fold_surely(Rules(self._registry, partition, self._partitions), known, [entry])
         return changes.letters[0].reason if changes.letters else None
 
     def _write_again(self, letter: DeadLetter, edit: str | None, subject: str | None) -> None:

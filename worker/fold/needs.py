@@ -20,11 +20,12 @@ _MOST_DIGITS = 18
 
 @dataclass(slots=True)
 class Needs:
-    """Row IDs (client runs and their jobs), publishers, and digests of identities by the bucket they would be added to.
+    """Row IDs (client runs and their jobs), runs, publishers, and digests of identities by the bucket they would be added to.
 
     `whole_runs`: runs of which all rows are needed, as they stand in Redis: nothing that was cached may stand for them."""
 
     row_ids: set[str] = field(default_factory=set)
+    runs: set[str] = field(default_factory=set)
     whole_runs: set[str] = field(default_factory=set)
     publishers: set[str] = field(default_factory=set)
     ids: dict[int, set[str]] = field(default_factory=dict)
@@ -72,6 +73,7 @@ def add_needs(rules: Rules, needs: Needs, entry: Entry) -> None:
             continue  # the fold sets it aside with this reason
         needs.row_ids.add(target.row_id)
         needs.row_ids.add(target.run)
+        needs.runs.add(target.run)
 
 
 def _need_run(rules: Rules, needs: Needs, event: Event) -> None:

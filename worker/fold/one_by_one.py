@@ -37,7 +37,7 @@ def fold_one_by_one(rules: Rules, known: Known, entries: Sequence[Entry]) -> Cha
 
     Pure like `fold`, but for the log lines; some five times as slow. Raises MemoryError, which says nothing about an event.
     """
-    so_far = Known(dict(known.rows), dict(known.marks), set(known.seen), known.unreadable)
+    so_far = Known(dict(known.rows), dict(known.marks), set(known.seen), known.unreadable, known.retired)
     whole = Changes(offset=entries[-1].offset, received_ms=entries[-1].received_ms)
     told: set[str] = set()
     for entry in entries:
@@ -86,6 +86,7 @@ def _add(whole: Changes, changes: Changes) -> None:
         whole.texts.setdefault(row_id, set()).update(names)
     whole.touched.update(changes.touched)
     whole.aside.update(changes.aside)
+    whole.made.update(changes.made)
     whole.marks.update(changes.marks)
     for bucket, digests in changes.ids.items():
         whole.ids.setdefault(bucket, {}).update(digests)
