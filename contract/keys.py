@@ -69,7 +69,8 @@ def publishers(partition: int) -> str:
 
 
 def ids(partition: int, bucket: int) -> str:
-    """SET of 16-character digests of (source, id) first folded in a span of time. Written by commit only; expires with its span."""
+    """SET of 16-character digests of (source, id, subject) first folded in a span of time. Written by commit only; expires with
+    its span."""
     return f"{_tag(partition)}:ids:{bucket}"
 
 

@@ -14,14 +14,11 @@ from contract.events import Event, EventType, decode_batch
 from contract.run_id import parse
 from worker.dead.letter import DeadLetter
 
-SOURCE = "/dead-letters"
-"""The source of events that are letters sent again."""
-
 _PARTS = ("metrics", "totals", "skips")
 
 
 class Again(NamedTuple):
-    """The event that a letter becomes. `id` follows from the letter alone, whatever it was edited to: with SOURCE it is the identity by
+    """The event that a letter becomes. `id` follows from the letter alone, whatever it was edited to: with its source it is the identity by
     which any number of tries, of whatever edits, counts once."""
 
     type: str

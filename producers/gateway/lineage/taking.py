@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from contract.errors import RuntallyError
-from contract.shown import shown
 from producers.gateway.access.caller import Caller
 from producers.gateway.context import Gateway, unavailable
 from producers.gateway.entry import Entry, Outdated
@@ -15,7 +14,6 @@ from producers.gateway.lineage.memory import End, own_ends
 from producers.gateway.lineage.place import Place, find_place
 from producers.gateway.lineage.run_event import RunEvent, Transition
 from producers.gateway.lineage.telling import source_of, tell_client, tell_job
-from producers.gateway.problem import Problem
 
 
 class _Telling(NamedTuple):
@@ -37,8 +35,7 @@ async def take_run_events(gateway: Gateway, caller: Caller, events: Sequence[Run
 
     Safe to repeat as a whole."""
     for event in events:
-        if not caller.may_speak_for(source_of(event)):
-            raise Problem(403, "source-forbidden", f"this token may not send events of source {shown(source_of(event))}")
+        caller.require_source(source_of(event))
     try:
         placed = [(event, await find_place(gateway.named_runs, gateway.lineage, event)) for event in events]
         for _, place in placed:

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contract.events import EventType, encode_event
+from contract.sources import WEBHOOKS
 from producers.gateway.entry import Entry
 from producers.gateway.webhooks.apify.payload import ApifyEvent, Kind
 from producers.gateway.webhooks.apify.place import Place
 from producers.gateway.webhooks.apify.usage import Added
 
-SOURCE = "/webhooks/apify"
+SOURCE = f"{WEBHOOKS}/apify"
 JOB_TYPE = "apify"
 _MAX_MESSAGE_CHARS = 500
 _STATUSES = {Kind.SUCCEEDED: "Succeeded", Kind.FAILED: "Failed", Kind.ABORTED: "Aborted", Kind.TIMED_OUT: "Timed out"}
