@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
+from contract.sources import JOBS
+from producers.gateway.access.token import Scope
 from producers.gateway.context import Gateway, gateway_of
 from producers.gateway.problem import Problem
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from producers.gateway.access.caller import Caller
-    from producers.gateway.access.token import Scope
 
 _log: Any = structlog.get_logger("runtally.gateway.jobs")
 
@@ -33,6 +34,7 @@ class Tracked(NamedTuple):
 async def tracked(request: Request, operation: str, scope: Scope, *, whole: bool = False, **about: Any) -> AsyncIterator[Tracked]:
     """Find out who sent it, and log the request when the block is left: `operation`, `outcome` (accepted, failed, or a refusal's code),
     `duration_ms`, `caller`, `about` and the line. `whole`: it is about jobs as a whole, which no token of some clients may touch.
+    What is no reading puts events of source JOBS into the log, which a token of some sources must include.
 
     Counts `<operation>_accepted`, `_refused` and `_failed`, which is for the gateway's own part. Entering raises Problem."""
     gateway = gateway_of(request)
@@ -41,6 +43,8 @@ async def tracked(request: Request, operation: str, scope: Scope, *, whole: bool
     outcome, counted = "failed", "failed"
     try:
         caller.require(scope)
+        if scope is not Scope.READ:
+            caller.require_source(JOBS)
         if whole:
             caller.require_client(None)
         yield Tracked(gateway, caller, about)
