@@ -11,7 +11,7 @@ from producers.gateway.access.caller import Caller
 from producers.gateway.context import Gateway, unavailable
 from producers.gateway.entry import Entry, Outdated
 from producers.gateway.lineage.memory import End, own_ends
-from producers.gateway.lineage.place import Place, find_place
+from producers.gateway.lineage.place import Place, find_place, foreseen_client
 from producers.gateway.lineage.run_event import RunEvent, Transition
 from producers.gateway.lineage.telling import source_of, tell_client, tell_job
 
@@ -37,13 +37,26 @@ async def take_run_events(gateway: Gateway, caller: Caller, events: Sequence[Run
     for event in events:
         caller.require_source(source_of(event))
     try:
+        await _check_clients(gateway, caller, events)
         placed = [(event, await find_place(gateway.named_runs, gateway.lineage, event)) for event in events]
         for _, place in placed:
+            # Once more: another sender may have placed it since.
             caller.require_client(place.client)
         await _put(gateway, [await _telling(gateway, event, place, announce=caller.may_touch(None)) for event, place in placed])
     except RuntallyError as error:
         raise unavailable(error) from error
     gateway.counters["lineage_events"] += len(events)
+
+
+async def _check_clients(gateway: Gateway, caller: Caller, events: Sequence[RunEvent]) -> None:
+    """Raises Problem (403) for what is not the caller's, before any run gets a place. A run that an event before has placed keeps it."""
+    if caller.may_touch(None):
+        return
+    clients: dict[str, str | None] = {}
+    for event in events:
+        if event.run not in clients:
+            clients[event.run] = await foreseen_client(gateway.named_runs, gateway.lineage, event)
+        caller.require_client(clients[event.run])
 
 
 async def _put(gateway: Gateway, tellings: list[_Telling]) -> None:
