@@ -13,6 +13,7 @@ from contract.errors import LayoutMismatch, RuntallyError, StoreRefused, StoreUn
 from producers.gateway.access.caller import Caller
 from producers.gateway.access.guard import Guard
 from producers.gateway.body import BodyReader
+from producers.gateway.counting import Counting
 from producers.gateway.entry import Entry, Outdated
 from producers.gateway.intake import INTAKE_FULL, Intake
 from producers.gateway.jobs.keeping import LockKeeper
@@ -32,7 +33,7 @@ _log: Any = structlog.get_logger("runtally.gateway")
 
 
 class Gateway:
-    """Made when the application starts serving. `counters`: what happened since, by name."""
+    """Made when the application starts serving. `counters`: what happened since, by name; added up with those of other gateways."""
 
     def __init__(self, settings: Settings, jobs: JobReader, lineage: LineageMapping) -> None:
         """Connects to nothing yet."""
@@ -40,6 +41,7 @@ class Gateway:
         self.jobs = jobs
         self.counters: Counter[str] = Counter()
         self.store = Store(settings)
+        self.counting = Counting(self.store, self.counters)
         self.named_runs = NamedRuns(self.store, settings)
         self.intake = Intake(settings)
         self.locks = LockKeeper(self.store, settings)
@@ -52,6 +54,7 @@ class Gateway:
     def start(self) -> None:
         """Begin to take events. To be called in the event loop."""
         self.intake.start()
+        self.counting.start()
 
     async def close(self) -> None:
         """Append what waits, then end."""
@@ -59,6 +62,7 @@ class Gateway:
         await self.intake.close()
         await self.job_work.close()
         await self.locks.close()
+        await self.counting.close()
         await self.store.close()
 
     async def caller(self, request: Request) -> Caller:

@@ -38,6 +38,8 @@ def test_healthz_tells_how_far_the_workers_are_behind(settings: Settings) -> Non
     link.call("XADD", keys.log(3), f"{int(time.time() * 1000) - 60_000}-0", "batch", "[]")
     link.call("ZADD", keys.dirty(2), 0, "250930-141522", 0, "250930-141522-Jane-Doe")
     link.call("XADD", keys.dead(0), "*", "reason", "no event")
+    link.call("XADD", keys.GATEWAY_DEAD, "*", "reason", "no webhook")
+    link.call("HINCRBY", keys.GATEWAY_COUNTERS, "events_taken", 7)
 
     with TestClient(create_app(settings)) as client:
         answer = client.get("/healthz")
@@ -54,8 +56,9 @@ def test_healthz_tells_how_far_the_workers_are_behind(settings: Settings) -> Non
         "running": 3,
         "events": 12,
         "dirty": 2,
-        "dead": 1,
+        "dead": 2,
         "findings": 0,
+        "gateway": {"events_taken": 7},
         "reason": "",
         "version": __version__,
     }

@@ -30,8 +30,9 @@ class _Telling(NamedTuple):
         return _Telling(totals, self.tell, [entry for entry in self.tell(totals) if entry not in self.entries])
 
 
-async def take_run_events(gateway: Gateway, caller: Caller, events: Sequence[RunEvent]) -> None:
-    """Return once the log has what they say. Raises Problem: 403 for what is not the caller's, of which nothing is taken, 503.
+async def take_run_events(gateway: Gateway, caller: Caller, events: Sequence[RunEvent]) -> list[Place]:
+    """Return once the log has what they say: where each belongs. Raises Problem: 403 for what is not the caller's, then nothing is taken;
+    503.
 
     Safe to repeat as a whole."""
     for event in events:
@@ -46,6 +47,7 @@ async def take_run_events(gateway: Gateway, caller: Caller, events: Sequence[Run
     except RuntallyError as error:
         raise unavailable(error) from error
     gateway.counters["lineage_events"] += len(events)
+    return [place for _, place in placed]
 
 
 async def _check_clients(gateway: Gateway, caller: Caller, events: Sequence[RunEvent]) -> None:

@@ -252,7 +252,7 @@ def test_each_request_is_a_log_line_and_a_count(served: Any, http: httpx.Client)
         run = start(http, client_id="Jane").json()["run_id"]
         start(http, job_type=7)
 
-    told = [line for line in lines if line["event"] == "job request"]
+    told = [line for line in lines if line["event"] == "request"]
     assert [(line["operation"], line["outcome"], line["event_type"]) for line in told] == [
         ("start_job", "accepted", "job.started"),
         ("start_job", "field-refused", "job.started"),
