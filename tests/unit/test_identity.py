@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from contract.errors import SettingsInvalid
 from contract.events import Malformed, decode_batch, join_batch
+from contract.settings import load_settings
 from contract.sources import DEAD_LETTERS, RESERVED
 from tests.building import decoded, wire
 from worker.fold.needs import digest_of
@@ -46,6 +50,12 @@ def test_what_only_shares_source_and_id_with_a_malformed_event_is_another() -> N
 
 def test_a_dead_letter_sent_again_is_known_whatever_its_subject_was_edited_to() -> None:
     assert len(set(digests(*(wire("client.metrics.updated", client, id="0:1-0-x", source=DEAD_LETTERS) for client in ("a", "b"))))) == 1
+
+
+def test_no_service_speaks_as_runtally_itself() -> None:
+    for own in RESERVED:
+        with pytest.raises(SettingsInvalid, match=r"RUNTALLY_SERVICE: .*Runtally's own"):
+            load_settings(_env_file=None, service=own.strip("/"))
 
 
 def test_the_docs_name_runtallys_own_sources() -> None:
