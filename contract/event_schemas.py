@@ -99,7 +99,7 @@ def event_schema(kind: EventType) -> dict[str, Any]:
     properties["specversion"] = {"const": "1.0"}
     properties["type"] = {"const": kind.value}
     properties["subject"] = {"type": "string", "maxLength": 1024, **_subject(kind)}
-    properties["id"]["description"] = "With the source, the identity: an event sent again with the same two counts once."
+    properties["id"]["description"] = "With the source and the subject, the identity: an event sent again with the same three counts once."
     properties["source"]["description"] = "Who sends, such as /crm/leads. A URI reference."
     properties["time"] |= {"description": "When it happened. The moment of receipt if left out."}
     properties["sequence"] |= {

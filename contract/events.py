@@ -1,8 +1,9 @@
 """Events and their wire format: CloudEvents 1.0, in the CloudEvents JSON batch format, one batch a log entry.
 
-`subject` is the run ID with the client, where there is one (`250930-141522-Jane-Doe`); `(source, id)` is the identity.
-Publishers number their events with the `sequence` extension, 1, 2, 3 … a source and partition; events from elsewhere carry
-no sequence and are known by their ID. Sources: cloudevents.io spec 1.0.2, and its extension `sequence`.
+`subject` is the run ID with the client, where there is one (`250930-141522-Jane-Doe`). `(source, id, subject)` is the identity: one
+client's event is never another's, whatever IDs their senders choose. Publishers number their events with the `sequence` extension,
+1, 2, 3 … a source and partition; events from elsewhere carry no sequence and are known by their identity. Sources: cloudevents.io
+spec 1.0.2, and its extension `sequence`.
 """
 
 from __future__ import annotations
@@ -122,6 +123,7 @@ class Malformed(msgspec.Struct):
     source: str | None = None
     id: str | None = None
     sequence: str | None = None
+    subject: str | None = None
 
 
 class _Outgoing(msgspec.Struct):
@@ -207,5 +209,5 @@ def decode_event(raw: bytes) -> Event | Malformed:
     except DECODE_ERRORS:
         attributes = None
     known = attributes if isinstance(attributes, dict) else {}
-    texts = {name: known[name] for name in ("source", "id", "sequence") if isinstance(known.get(name), str)}
+    texts = {name: known[name] for name in ("source", "id", "sequence", "subject") if isinstance(known.get(name), str)}
     return Malformed(reason=reason, raw=raw, **texts)

@@ -38,6 +38,14 @@ LOCK_FENCE = "rt:{locks}:fence"
 TOKENS = "rt:{access}:tokens"
 """HASH token ID -> JSON (name, digest, scopes, clients, sources, expiry). Written by `runtally token`; lives until revoked."""
 
+GATEWAY_COUNTERS = "rt:{gateway}:counters"
+"""HASH name -> count, of all gateways together: requests by outcome, refusals by code, events taken; and `dead_dropped`, the letters that
+their bound has dropped. Added to by gateways; lives for ever."""
+
+GATEWAY_DEAD = "rt:{gateway}:dead"
+"""STREAM of dead letters of webhooks: `kind` (webhook), `reason`, `origin` (JSON: route, caller …) and `letter`. Added by letter_keep;
+bounded by about `dead_letters`; deleted by drop."""
+
 
 def partition_of(run_base: str, partitions: int) -> int:
     """The partition, 0 to `partitions`-1, that carries a run: CRC-32 of its base run ID. Any language can compute it."""
@@ -69,7 +77,8 @@ def publishers(partition: int) -> str:
 
 
 def ids(partition: int, bucket: int) -> str:
-    """SET of 16-character digests of (source, id) first folded in a span of time. Written by commit only; expires with its span."""
+    """SET of 16-character digests of (source, id, subject) first folded in a span of time. Written by commit only; expires with
+    its span."""
     return f"{_tag(partition)}:ids:{bucket}"
 
 
@@ -251,6 +260,12 @@ def webhook_receipt(digest: str) -> str:
     """STRING what a delivery came to (JSON: run, counts, skips, error), or `?` and a token while it is worked on. Written by the gateway;
     expires after `id_memory_s`, a claim after 10 minutes."""
     return f"rt:webhook:{digest}"
+
+
+def gateway_letter(digest: str) -> str:
+    """STRING, exists while a repeat of what became a dead letter of a webhook makes no other one. Written by letter_keep; expires after
+    `id_memory_s`."""
+    return f"rt:{{gateway}}:letter:{digest}"
 
 
 def apify_usage(apify_run_id: str, row_id: str) -> str:

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from contract.errors import SettingsInvalid
+from contract.sources import is_reserved
 from contract.webhook_secrets import WebhookSecrets, check_secrets
 
 _PREFIX = "RUNTALLY_"
@@ -78,6 +79,13 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="Log lines: JSON, readable, or by whether stderr is a terminal."
     )
+
+    @field_validator("service")
+    @classmethod
+    def _not_runtallys_own(cls, service: str) -> str:
+        if is_reserved(f"/{service}"):
+            raise ValueError("that is a source of Runtally's own: give the service another name")
+        return service
 
     @field_validator("webhook_secrets")
     @classmethod

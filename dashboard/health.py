@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from contract import keys
@@ -31,7 +31,8 @@ class Health:
 
     `redis`: it answered. `runs`: jobs kept. `running`: rows, of jobs and of client runs, that are Running. `events`: all
     that were ever counted. `dirty`: rows on their way to Airtable. `dead`: dead letters kept. `findings`: what is wrong
-    with the rows, as far as beat's checks know (docs/verify.md). Counts are 0 when it did not answer.
+    with the rows, as far as beat's checks know (docs/verify.md). `gateway`: what all gateways have counted, by name
+    (docs/gateway.md). Counts are 0 when it did not answer.
     """
 
     ok: bool
@@ -44,6 +45,7 @@ class Health:
     dirty: int = 0
     dead: int = 0
     findings: int = 0
+    gateway: dict[str, int] = field(default_factory=dict)
     reason: str = ""
 
 
@@ -78,6 +80,8 @@ class HealthReader:
             [
                 ("HGET", keys.META, "partitions"),
                 ("HLEN", keys.VERIFY_FOUND),
+                ("HGETALL", keys.GATEWAY_COUNTERS),
+                ("XLEN", keys.GATEWAY_DEAD),
                 *(("HGET", keys.state(number), "offset") for number in numbers),
                 *(("HGET", keys.state(number), "events") for number in numbers),
                 *(("ZCARD", keys.runs(number)) for number in numbers),
@@ -86,10 +90,8 @@ class HealthReader:
                 *(("XLEN", keys.dead(number)) for number in numbers),
             ]
         )
-        recorded, findings = replies[:2]
-        offsets, events, runs, running, dirty, dead = (
-            replies[2 + part * len(numbers) : 2 + (part + 1) * len(numbers)] for part in range(6)
-        )
+        (recorded, findings, counters, webhooks), rest = replies[:4], replies[4:]
+        offsets, events, runs, running, dirty, dead = (rest[part * len(numbers) : (part + 1) * len(numbers)] for part in range(6))
         fits = recorded is None or int(recorded) == self._partitions
         return Health(
             ok=fits,
@@ -100,8 +102,9 @@ class HealthReader:
             running=_sum(running),
             events=_sum(events),
             dirty=_sum(dirty),
-            dead=_sum(dead),
+            dead=_sum([*dead, webhooks]),
             findings=findings or 0,
+            gateway={} if counters is None else _counts(counters),
             reason="" if fits else f"Redis was set up with {int(recorded)} partitions, this service with {self._partitions}",
         )
 
@@ -121,3 +124,7 @@ class HealthReader:
 def _sum(replies: list[Any]) -> int:
     """Over the partitions; one whose key is of the wrong type counts for nothing."""
     return sum(int(reply or 0) for reply in replies)
+
+
+def _counts(hash_reply: list[bytes]) -> dict[str, int]:
+    return {name.decode(): int(count) for name, count in zip(hash_reply[::2], hash_reply[1::2], strict=True)}

@@ -68,4 +68,6 @@ def _facts(health: Health) -> list[tuple[str, str]]:
         ("Rows waiting for Airtable", f"{health.dirty:,}"),
         ("Dead letters", f"{health.dead:,}"),
         ("Findings of verify", f"{health.findings:,}"),
+        ("Events taken by gateways", f"{health.gateway.get('events_taken', 0):,}"),
+        ("Requests refused by them", f"{sum(n for name, n in health.gateway.items() if name.startswith('refused_')):,}"),
     ]

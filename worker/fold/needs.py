@@ -9,6 +9,7 @@ from hashlib import blake2b
 
 from contract.errors import EventRejected
 from contract.events import Event, EventType, Malformed
+from contract.sources import DEAD_LETTERS
 from worker.fold.changes import Entry
 from worker.fold.rules import Rules
 
@@ -37,10 +38,17 @@ def is_sequence(text: str) -> bool:
 
 
 def digest_of(event: Event | Malformed) -> str:
-    """16 characters (96 bits) that stand for (source, id); for what has no identity, for its text."""
-    identity = f"{event.source}\0{event.id}".encode()
-    if isinstance(event, Malformed) and not (event.source and event.id):
+    """16 characters (96 bits) that stand for (source, id, subject); for what has no identity, for its text.
+
+    With the subject, no sender's choice of IDs can hide another client's event. A dead letter sent again is known without it: an edit
+    may have changed it, and of all tries one counts."""
+    source, id = event.source, event.id
+    if isinstance(event, Malformed) and not (source and id):
         identity = event.raw
+    else:
+        subject = "" if source == DEAD_LETTERS else event.subject or ""
+        # The subject first: what the gateway lets through as one has no NUL in it, so no source or ID can make up for it.
+        identity = f"{subject}\0{source}\0{id}".encode()
     return b64encode(blake2b(identity, digest_size=12).digest()).decode()
 
 

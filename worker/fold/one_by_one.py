@@ -67,7 +67,7 @@ def _fold_alone(rules: Rules, known: Known, entry: Entry, event: Event | Malform
             told.add(reason)
             _log.exception("folding an event failed", reason=reason, source=event.source, id=event.id, offset=entry.offset)
         # In its place stands what is set aside under its identity, so that a repeat of it is known.
-        stand_in: list[Event | Malformed] = [Malformed(reason, as_letter(event), event.source, event.id, event.sequence)]
+        stand_in: list[Event | Malformed] = [Malformed(reason, as_letter(event), event.source, event.id, event.sequence, event.subject)]
         changes = fold(rules, known, [Entry(entry.offset, entry.received_ms, stand_in)])
         changes.counts["fold_errors"] += 1
     return changes
