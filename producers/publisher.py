@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from contract import run_id as run_ids
 from contract.errors import EventRejected, RunIdInvalid
+from contract.events import EventType
 from producers import exits
+from producers.origins import origin_of
 from producers.publish.buffer import Buffer
 from producers.publish.event import Buffered, Subject
 from producers.publish.life import Life
@@ -22,6 +24,7 @@ from producers.publish.life import Life
 if TYPE_CHECKING:
     from contract.settings import Settings
 
+_ANNOUNCEMENTS = frozenset({EventType.JOB_STARTED, EventType.CLIENT_STARTED})
 _SUBJECTS_REMEMBERED = 10_000
 _COUNTERS = ("published", "batches", "resent", "spooled", "adopted")
 
@@ -76,6 +79,8 @@ class Publisher:
         subject = self.subject(fields.pop("run_id", None), fields.pop("client_id", None))
         if time is not None and time.tzinfo is None:
             raise EventRejected("the event's time has no zone: give an aware datetime, such as datetime.now(UTC)")
+        if type in _ANNOUNCEMENTS and "origin" not in fields and (origin := origin_of(subject.run)) is not None:
+            fields["origin"] = origin
         return self.put(type, subject, fields, id, time, durable)
 
     def put(

@@ -15,7 +15,7 @@ from contract.events import EventType
 from producers.default import publisher
 from producers.exclusive.scope import scope_of
 from producers.runs import Job
-from producers.runs.run_ids import take_run_id
+from producers.runs.run_ids import make_run_id
 
 
 def job(job_type: str | None = None, *, stream: int | None = None, run_id: str | None = None, exclusive: bool = False) -> Job:
@@ -35,8 +35,10 @@ def flush(timeout_s: float = 5.0) -> int:
 
 
 def generate_run_id(now: datetime | None = None) -> str:
-    """A new run ID, different from any other made in the same second, on any machine while Redis is there."""
-    return take_run_id(publisher().settings, now).run_id
+    """A new run ID, different from any other made in the same second, on any machine while Redis is there.
+
+    Made while Redis is away it may be another machine's too: the job's notes tell so, once both have announced their runs."""
+    return make_run_id(publisher().settings, now)
 
 
 def convert_to_standard_format(run_id: object) -> str:

@@ -11,6 +11,7 @@ from contract.events import EventType
 from contract.status import Status
 from producers.default import publisher as default_publisher
 from producers.exclusive import Exclusive, exclusive
+from producers.origins import origin_of
 from producers.publish.event import Subject
 from producers.publisher import Publisher
 from producers.runs import heartbeat
@@ -104,7 +105,8 @@ class ClientRun(Awaited):
         return self._publisher.settings.durable
 
     def __enter__(self) -> ClientRun:
-        self._put(EventType.CLIENT_STARTED, {} if self._name is None else {"client_name": self._name})
+        started = {"client_name": self._name, "origin": origin_of(self._subject.run)}
+        self._put(EventType.CLIENT_STARTED, {name: value for name, value in started.items() if value is not None})
         heartbeat.begin(self)
         return self
 
@@ -187,7 +189,8 @@ class Job(Awaited):
                     own = default_publisher() if publisher is None else publisher
                     if run_id is None:
                         run_id, origin, _ = take_run_id(own.settings)
-                    self._opened = _Opened(own, own.subject(run_id), origin)
+                    subject = own.subject(run_id)
+                    self._opened = _Opened(own, subject, origin or origin_of(subject.run))
         return self._opened
 
     def _put(self, kind: EventType, data: dict[str, Any]) -> None:
