@@ -84,6 +84,7 @@ class Sender:
             except RuntallyError as error:
                 self._back_off(error)
             self._tell_waiters()
+        self._tell_drops(everything=True)
         self._link.close()
 
     def deliver_adopted(self, *, any_target: bool) -> bool:
@@ -140,6 +141,7 @@ class Sender:
         if lost or damaged:
             self._buffer.drop("spool_damaged", lost)
             _log().error("damaged records in the spool: they are kept there as damaged-…", own_events=lost, adopted_records=damaged)
+        self._tell_drops()
         if not waiting:
             return False
         self._deliver()
@@ -222,6 +224,10 @@ class Sender:
     def _tell_waiters(self) -> None:
         for waiter in list(self._buffer.waiters):
             waiter.put(None)
+
+    def _tell_drops(self, *, everything: bool = False) -> None:
+        for reason, events, in_all, last in self._buffer.drops.to_tell(everything=everything):
+            _log().error("events dropped: they will never count", reason=reason, events=events, in_all=in_all, last=last)
 
     def _adopt(self) -> None:
         """Now and then, while the log can be reached: take over what dead publishers left."""

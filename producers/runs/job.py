@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from contract import run_id as run_ids
+from contract.errors import RunIdConflict
 from contract.events import EventType
+from contract.shown import shown
 from contract.status import Status
 from producers.default import publisher as default_publisher
 from producers.exclusive import Exclusive, exclusive
@@ -138,11 +141,11 @@ class Job(Awaited):
         exclusive: bool = False,
     ) -> None:
         """`publisher`: the process's own for None. `run_id`: one is made at first need for None, and its maker is its origin.
-        `origin`: who made the run ID, if it is new."""
+        `origin`: who made the run ID, if it is new. Raises RunIdInvalid, and RunIdConflict for the run ID of a client's run."""
         super().__init__()
         self.lock: Exclusive | None = None
         """What keeps others from starting, once the block is entered; None if it is not exclusive."""
-        self._wanted = (publisher, run_id, origin)
+        self._wanted = (publisher, None if run_id is None else _jobs(run_id), origin)
         self._job_type = job_type
         self._stream = stream
         self._exclusive = exclusive
@@ -224,6 +227,16 @@ class Job(Awaited):
             )
         if self.lock is not None:
             self.lock.__exit__(kind, error, trace)
+
+
+def _jobs(run_id: str) -> str:
+    run = run_ids.require(run_id)
+    if run.base is None or run.client is not None:
+        raise RunIdConflict(
+            f"{shown(run.standard)} is the run of client {shown(run.client)}, not a job's: use {run.base} for the job. "
+            "Within `runtally exec --client` producers.current_run() is the client's run"
+        )
+    return run.base
 
 
 class _Opened(NamedTuple):
