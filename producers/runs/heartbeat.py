@@ -13,6 +13,8 @@ import time
 import weakref
 from typing import Protocol
 
+from producers.alone import is_alone
+
 _LONGEST_S = 300.0
 
 
@@ -72,7 +74,8 @@ def interval_s(stale_after_s: float) -> float:
 
 def begin(work: Beating) -> None:
     """Send heartbeats for it from now on."""
-    _heart.add(work)
+    if not is_alone():
+        _heart.add(work)
 
 
 def end(work: Beating) -> None:

@@ -11,6 +11,7 @@ from contract.errors import RuntallyError
 from contract.link import Link
 from contract.run_id import LocalIds, require
 from producers import origins
+from producers.alone import is_alone
 
 if TYPE_CHECKING:
     from contract.settings import Settings
@@ -38,6 +39,8 @@ def take_run_id(settings: Settings, now: datetime | None = None) -> TakenId:
     """
     origin = token_hex(8)
     candidate = _local.take(datetime.now(UTC) if now is None else now)
+    if is_alone():
+        return TakenId(candidate, origin, False)
     link = Link(settings.redis_url.get_secret_value(), name="runtally-run-id", timeout_s=_TIMEOUT_S)
     try:
         link.open()

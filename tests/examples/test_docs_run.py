@@ -166,3 +166,9 @@ def test_a_script_that_counts_into_the_run_of_runtally_exec(settings: Settings, 
     job, (client,) = only_run(settings)
     assert (client.row_id, client.status, client.metrics) == (f"{job.run}-acme", Status.COMPLETED, {"Leads Processed": 4})
     assert "read from the CRM" in text(job, "notes")
+
+
+def test_a_test_of_ones_own_code(settings: Settings) -> None:
+    run_block(block("docs/producers.md", "producers.testing"))["test_every_lead_is_counted"]()
+    assert producers.flush() == 0
+    assert runs(settings) == []
