@@ -1,16 +1,18 @@
 """All settings, read once, typed and frozen. Environment names have the prefix `RUNTALLY_`; `.env` is read too.
 
-Nothing else reads the environment. A misspelt `RUNTALLY_` name is an error, since pydantic-settings would let it pass.
+Nothing else reads the environment. A misspelt `RUNTALLY_` name is an error there and in `.env`, since pydantic-settings would let it
+pass. Names are read in either case.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict, SettingsError
 
 from contract.errors import SettingsInvalid
 from contract.sources import is_reserved
@@ -106,10 +108,9 @@ class Settings(BaseSettings):
 
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment and `.env`, with `overrides` on top. Raises SettingsInvalid naming what to mend."""
-    known = {_PREFIX + name.upper() for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
-    if unknown:
-        raise SettingsInvalid(f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    env_file: Any = overrides.get("_env_file", Settings.model_config["env_file"])
+    for source, names in (("the environment", os.environ), (".env", DotEnvSettingsSource(Settings, env_file=env_file).env_vars)):
+        _check_names(source, names)
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:
@@ -118,3 +119,10 @@ def load_settings(**overrides: object) -> Settings:
     except SettingsError as error:
         # Its cause quotes the value, which may be a secret.
         raise SettingsInvalid(f"{error}: it is not JSON of the form that is asked for") from None
+
+
+def _check_names(source: str, names: Iterable[str]) -> None:
+    known = {_PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(name.upper() for name in names if name.upper().startswith(_PREFIX) and name.upper() not in known)
+    if unknown:
+        raise SettingsInvalid(f"unknown setting {', '.join(unknown)} in {source}; known are {', '.join(sorted(known))}")

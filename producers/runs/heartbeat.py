@@ -14,6 +14,7 @@ import weakref
 from typing import Protocol
 
 from producers import exits
+from producers.alone import is_alone
 
 _LONGEST_S = 300.0
 _SIGTERM = "ended by SIGTERM"
@@ -89,7 +90,8 @@ def interval_s(stale_after_s: float) -> float:
 
 def begin(work: Beating) -> None:
     """Send heartbeats for it from now on."""
-    _heart.add(work)
+    if not is_alone():
+        _heart.add(work)
 
 
 def end(work: Beating) -> None:

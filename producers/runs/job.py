@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from contract import run_id as run_ids
+from contract.errors import RunIdConflict
 from contract.events import EventType
+from contract.shown import shown
 from contract.status import Status
 from producers import exits
 from producers.default import publisher as default_publisher
 from producers.exclusive import Exclusive, exclusive
+from producers.origins import origin_of
 from producers.publish.event import Subject
 from producers.publisher import Publisher
 from producers.runs import heartbeat
@@ -114,8 +118,9 @@ class ClientRun(Awaited):
         return self._publisher.settings.durable
 
     def __enter__(self) -> ClientRun:
+        started = {"client_name": self._name, "origin": origin_of(self._subject.run)}
         with exits.undisturbed():
-            self._put(EventType.CLIENT_STARTED, {} if self._name is None else {"client_name": self._name})
+            self._put(EventType.CLIENT_STARTED, {name: value for name, value in started.items() if value is not None})
             heartbeat.begin(self)
         return self
 
@@ -147,11 +152,11 @@ class Job(Awaited):
         exclusive: bool = False,
     ) -> None:
         """`publisher`: the process's own for None. `run_id`: one is made at first need for None, and its maker is its origin.
-        `origin`: who made the run ID, if it is new."""
+        `origin`: who made the run ID, if it is new. Raises RunIdInvalid, and RunIdConflict for the run ID of a client's run."""
         super().__init__()
         self.lock: Exclusive | None = None
         """What keeps others from starting, once the block is entered; None if it is not exclusive."""
-        self._wanted = (publisher, run_id, origin)
+        self._wanted = (publisher, None if run_id is None else _jobs(run_id), origin)
         self._job_type = job_type
         self._stream = stream
         self._exclusive = exclusive
@@ -207,7 +212,8 @@ class Job(Awaited):
                     own = default_publisher() if publisher is None else publisher
                     if run_id is None:
                         run_id, origin, _ = take_run_id(own.settings)
-                    self._opened = _Opened(own, own.subject(run_id), origin)
+                    subject = own.subject(run_id)
+                    self._opened = _Opened(own, subject, origin or origin_of(subject.run))
         return self._opened
 
     def _put(self, kind: EventType, data: dict[str, Any]) -> None:
@@ -242,6 +248,16 @@ class Job(Awaited):
         heartbeat.end(self)
         if self.lock is not None:
             self.lock.__exit__(kind, error, trace)
+
+
+def _jobs(run_id: str) -> str:
+    run = run_ids.require(run_id)
+    if run.base is None or run.client is not None:
+        raise RunIdConflict(
+            f"{shown(run.standard)} is the run of client {shown(run.client)}, not a job's: use {run.base} for the job. "
+            "Within `runtally exec --client` producers.current_run() is the client's run"
+        )
+    return run.base
 
 
 class _Opened(NamedTuple):
