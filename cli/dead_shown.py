@@ -20,7 +20,7 @@ def listed(place: Shelf, letters: list[DeadLetter]) -> Table:
     table = Table("Letter", "Set aside (UTC)", "Kind", "Run and client", "Reason", box=None, pad_edge=False)
     table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for letter in letters:
-        about = letter.about.standard or letter.subject[:50]
+        about = letter.about.standard or letter.subject[:50] or (letter.client or "")
         reason = place.hiding.text(letter.reason)
         table.add_row(str(letter.id), shown(letter.at), letter.kind, escape(place.hiding.text(about)), escape(reason[:200]))
     return table

@@ -95,15 +95,22 @@ def _send_lines(delivery: Delivery, place: dict[str, str | None], registry: Regi
             continue
         try:
             fields = _fields(line)
-            begins = fields.get("type") == EventType.JOB_STARTED
-            event = check({**({} if begins else _placed(place)), **fields}, registry)
-            row_id = delivery.send(event)
-            if begins:
+            row_id = delivery.send(check({**_left_out(fields, place), **fields}, registry))
+            if fields["type"] == EventType.JOB_STARTED:
                 place = {**place, "run_id": row_id}
         except RuntallyError as error:
             refused += 1
             typer.echo(f"runtally: line {number}: {error}", err=True)
     return refused
+
+
+def _left_out(fields: dict[str, Any], place: dict[str, str | None]) -> dict[str, str]:
+    """What stands in for what a line leaves out: of a job's events no client, of its start nothing."""
+    kind = fields.get("type")
+    if not (isinstance(kind, str) and kind.startswith("job.")):
+        return _placed(place)
+    run_id = place["run_id"]
+    return {} if run_id is None or kind == EventType.JOB_STARTED else {"run_id": run_ids.require(run_id).base or run_id}
 
 
 def _fields(line: bytes) -> dict[str, Any]:

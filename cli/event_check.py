@@ -9,16 +9,14 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from contract import run_id as run_ids
+from contract.addressing import TYPES, check_address
 from contract.errors import EventRejected, ValueRejected
-from contract.events import INTERNAL_TYPES, MAX_EVENT_BYTES, Data, EventType, Malformed, decode_event, encode_event
+from contract.events import MAX_EVENT_BYTES, Data, EventType, Malformed, decode_event, encode_event
 from contract.registry import Registry
 from contract.shown import shown
 from contract.snake_case import snake_case
 from contract.status import map_status
 from contract.values import to_integer
-
-TYPES = sorted(kind.value for kind in EventType if kind not in INTERNAL_TYPES)
-"""The types that people may emit."""
 
 _DATA = frozenset(Data.__struct_fields__) - {"run_id", "client_id", "rows", "clients", "seen_ms"}
 _FIELDS = sorted(_DATA | {"type", "id", "time", "run_id", "client_id"})
@@ -61,17 +59,14 @@ def check(fields: Mapping[str, Any], registry: Registry) -> Checked:
 
 
 def _row_id(kind: str, run_id: Any, client: Any) -> str | None:
-    of_client = kind.startswith("client.")
     if run_id is None:
         if kind == EventType.JOB_STARTED and client is None:
             return None
         raise EventRejected(f"{kind} is about a run: give its run ID. `runtally emit job.started` begins one, and prints its ID")
     row_id = run_ids.convert(run_id) if client is None else run_ids.with_client(run_id, client)
     found = run_ids.require(row_id)
-    if of_client and found.client is None:
-        raise EventRejected(f"{kind} is about a client: give its ID too, beside the run ID or in it ({found.base}-<Client ID>)")
-    if not of_client and found.client is not None:
-        raise EventRejected(f"{kind} is about a job: give no client, and {found.base} as run ID")
+    assert found.base is not None
+    check_address(kind, found.base, row_id)
     return row_id
 
 

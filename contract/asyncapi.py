@@ -7,6 +7,7 @@ from typing import Any
 from contract import keys
 from contract.event_schemas import DESCRIBED, event_schema, example
 from contract.events import INTERNAL_TYPES, MAX_EVENT_BYTES, EventType
+from contract.sources import RESERVED
 from contract.version import __version__
 
 _LOG = """An entry has one field, `batch`: a JSON array of CloudEvents (UTF-8, {most:,} bytes an event at most).
@@ -19,7 +20,8 @@ The braces stand in the key as they are: they are the hash tag of Redis Cluster.
 client), modulo the number of partitions, which stands in the hash `rt:meta` under `partitions`. All events of a run belong into the same
 one. `rt:meta` also has `layout`, which must be {layout}; neither is ever changed.
 
-**Which identity:** `source` and `id`. An event appended again with the same two counts once, while IDs are remembered (48 h by default).
+**Which identity:** `source`, `id` and `subject`. An event appended again with the same three counts once, while
+they are remembered (48 h by default). Leave Runtally's own sources to it: {reserved}, and what stands below them.
 Leave `sequence` out, unless you are the only sender with that source, number its events 1, 2, 3 … a partition, and never append one before
 all older ones are known to stand in the log: then the highest number seen is remembered in place of IDs.
 
@@ -63,7 +65,7 @@ def _log_channel() -> dict[str, Any]:
     return {
         "address": "{log}",
         "title": "The log of a partition",
-        "description": _LOG.format(most=MAX_EVENT_BYTES, layout=keys.LAYOUT),
+        "description": _LOG.format(most=MAX_EVENT_BYTES, layout=keys.LAYOUT, reserved=", ".join(f"`{own}`" for own in RESERVED)),
         "servers": [{"$ref": "#/servers/redis"}],
         "parameters": {"log": {"description": "Key of a Redis stream.", "examples": [keys.log(0), keys.log(3)]}},
         "messages": {"LogEntry": {"$ref": "#/components/messages/LogEntry"}},

@@ -21,7 +21,8 @@ class RunIdInvalid(RuntallyError, ValueError):
 
 
 class RunIdConflict(RunIdInvalid):
-    """The run ID already names another client: writing on would put one tenant's numbers on another's row."""
+    """The run ID names another client, or a client where a job is meant: writing on would put numbers on a wrong row. The text says
+    which run ID to use."""
 
 
 class StatusUnknown(RuntallyError, ValueError):

@@ -42,7 +42,7 @@ _FIELDS: dict[str, tuple[str, dict[str, Any]]] = {
     "error": ("A line for the error details; the client run has an error from then on.", {}),
     "progress": ("A line for the progress log: what is being done, and how it stands.", {}),
     "seen_ms": ("When the sweeper last saw a sign of life, in ms since the epoch.", {"minimum": 0}),
-    "origin": ("Who made the run ID. Two origins for one run are a collision, and reported.", {}),
+    "origin": ("Who made the run ID, if it is new. Two origins for one run are a collision, and reported.", {}),
     "clients": ("Clients whose rows are derived anew.", {}),
     "rows": ("Row ID -> row to take, if it is still the version that was compared.", {}),
     "run_id": ("The run ID of the subject once more. Another one gets the event refused.", {}),
@@ -64,7 +64,7 @@ class Described(NamedTuple):
 
 DESCRIBED: dict[EventType, Described] = {
     EventType.JOB_STARTED: Described("A job has started.", _JOB, {"job_type": "batch_scoring", "stream": 1}),
-    EventType.CLIENT_STARTED: Described("A client's run in a job has started.", _CLIENT, {"client_name": "Jane Doe"}),
+    EventType.CLIENT_STARTED: Described("A client's run in a job has started.", (*_CLIENT, "origin"), {"client_name": "Jane Doe"}),
     EventType.METRICS_UPDATED: Described(
         "Something was counted.", _CLIENT, {"metrics": {"leads_processed": 25, "Apify API Costs": "0.10"}, "skips": {"NO_CONTENT": 2}}
     ),
@@ -99,7 +99,7 @@ def event_schema(kind: EventType) -> dict[str, Any]:
     properties["specversion"] = {"const": "1.0"}
     properties["type"] = {"const": kind.value}
     properties["subject"] = {"type": "string", "maxLength": 1024, **_subject(kind)}
-    properties["id"]["description"] = "With the source, the identity: an event sent again with the same two counts once."
+    properties["id"]["description"] = "With the source and the subject, the identity: an event sent again with the same three counts once."
     properties["source"]["description"] = "Who sends, such as /crm/leads. A URI reference."
     properties["time"] |= {"description": "When it happened. The moment of receipt if left out."}
     properties["sequence"] |= {

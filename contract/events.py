@@ -1,8 +1,9 @@
 """Events and their wire format: CloudEvents 1.0, in the CloudEvents JSON batch format, one batch a log entry.
 
-`subject` is the run ID with the client, where there is one (`250930-141522-Jane-Doe`); `(source, id)` is the identity.
-Publishers number their events with the `sequence` extension, 1, 2, 3 … a source and partition; events from elsewhere carry
-no sequence and are known by their ID. Sources: cloudevents.io spec 1.0.2, and its extension `sequence`.
+`subject` is the run ID with the client, where there is one (`250930-141522-Jane-Doe`). `(source, id, subject)` is the identity: one
+client's event is never another's, whatever IDs their senders choose. Publishers number their events with the `sequence` extension,
+1, 2, 3 … a source and partition; events from elsewhere carry no sequence and are known by their identity. Sources: cloudevents.io
+spec 1.0.2, and its extension `sequence`.
 """
 
 from __future__ import annotations
@@ -142,6 +143,7 @@ class Malformed(msgspec.Struct):
     source: str | None = None
     id: str | None = None
     sequence: str | None = None
+    subject: str | None = None
 
 
 class _Outgoing(msgspec.Struct):
@@ -255,7 +257,7 @@ def _attributes(raw: bytes) -> dict[str, Any]:
 
 
 def _malformed(raw: bytes, attributes: Mapping[str, Any], error: Exception) -> Malformed:
-    texts = {name: attributes[name] for name in ("source", "id", "sequence") if isinstance(attributes.get(name), str)}
+    texts = {name: attributes[name] for name in ("source", "id", "sequence", "subject") if isinstance(attributes.get(name), str)}
     return Malformed(reason=f"not an event: {error}", raw=raw, **texts)
 
 

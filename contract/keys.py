@@ -38,6 +38,14 @@ LOCK_FENCE = "rt:{locks}:fence"
 TOKENS = "rt:{access}:tokens"
 """HASH token ID -> JSON (name, digest, scopes, clients, sources, expiry). Written by `runtally token`; lives until revoked."""
 
+GATEWAY_COUNTERS = "rt:{gateway}:counters"
+"""HASH name -> count, of all gateways together: requests by outcome, refusals by code, events taken; and `dead_dropped`, the letters that
+their bound has dropped. Added to by gateways; lives for ever."""
+
+GATEWAY_DEAD = "rt:{gateway}:dead"
+"""STREAM of dead letters of webhooks: `kind` (webhook), `reason`, `origin` (JSON: route, caller …) and `letter`. Added by letter_keep;
+bounded by about `dead_letters`; deleted by drop."""
+
 
 def partition_of(run_base: str, partitions: int) -> int:
     """The partition, 0 to `partitions`-1, that carries a run: CRC-32 of its base run ID. Any language can compute it."""
@@ -69,25 +77,33 @@ def publishers(partition: int) -> str:
 
 
 def ids(partition: int, bucket: int) -> str:
-    """SET of 16-character digests of (source, id) first folded in a span of time. Written by commit only; expires with its span."""
+    """SET of 16-character digests of (source, id, subject) first folded in a span of time. Written by commit only; expires with
+    its span."""
     return f"{_tag(partition)}:ids:{bucket}"
 
 
 def row(partition: int, row_id: str) -> str:
     """HASH, one job or client run: `state`, `notes`, `errors`, `progress` (JSON), `v` (version), written by commit only;
-    `record` (Airtable record ID), `sent_v` (version in Airtable) and `sent_ms` (when), written by flush only. Expires `retention_s` after a
-    finished row was flushed."""
+    `record` (Airtable record ID), `sent_v` (version in Airtable) and `sent_ms` (when), written by flush only. Goes with all rows of its
+    run, when that is retired."""
     return f"{_tag(partition)}:row:{row_id}"
 
 
 def clients(partition: int, run_base: str) -> str:
-    """SET of the client IDs of a job. Written by commit only; expires like the job's row."""
+    """SET of the client IDs of a job. Written by commit only; goes with the rows."""
     return f"{_tag(partition)}:clients:{run_base}"
 
 
 def runs(partition: int) -> str:
-    """ZSET base run ID -> ms when the server last received an event of it. Written by commit only; trimmed with the rows."""
+    """ZSET base run ID -> ms when the server last received an event of it. Written by commit only; goes with the rows, when the run is
+    retired: finished, in Airtable (where there is a base), and neither heard of nor written for `retention_s`."""
     return f"{_tag(partition)}:runs"
+
+
+def retired(partition: int) -> str:
+    """ZSET base run ID -> ms when its rows, which had had their time, were deleted: none is made anew by what comes late. Written by
+    maintenance, in the script that deletes the rows; remembered for 400 days, and at most 100,000 of them."""
+    return f"{_tag(partition)}:retired"
 
 
 def open_rows(partition: int) -> str:
@@ -96,7 +112,8 @@ def open_rows(partition: int) -> str:
 
 
 def dirty(partition: int) -> str:
-    """ZSET row ID -> ms from which it may be written (0: now). Added by commit, removed by flush once the version it wrote is current."""
+    """ZSET row ID -> ms from which it may be written (0: now). Added by commit, removed by flush once the version it wrote is current,
+    or with the row."""
     return f"{_tag(partition)}:dirty"
 
 
@@ -195,7 +212,7 @@ def flush_again(base_id: str) -> str:
 
 def flush_partial(base_id: str, table: str, column: str) -> str:
     """SET `<partition>:<row ID>` of rows written without a column that the base lacks: written again once it is back. Written by flush
-    only; expires `retention_s` after its last addition, as those rows do."""
+    only; expires `retention_s` after its last addition, about when those rows go."""
     return f"rt:{{air:{base_id}}}:partial:{table}:{column}"
 
 
@@ -243,6 +260,12 @@ def webhook_receipt(digest: str) -> str:
     """STRING what a delivery came to (JSON: run, counts, skips, error), or `?` and a token while it is worked on. Written by the gateway;
     expires after `id_memory_s`, a claim after 10 minutes."""
     return f"rt:webhook:{digest}"
+
+
+def gateway_letter(digest: str) -> str:
+    """STRING, exists while a repeat of what became a dead letter of a webhook makes no other one. Written by letter_keep; expires after
+    `id_memory_s`."""
+    return f"rt:{{gateway}}:letter:{digest}"
 
 
 def apify_usage(apify_run_id: str, row_id: str) -> str:

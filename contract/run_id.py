@@ -7,7 +7,7 @@ everything after the base, verbatim but for surrounding space: hyphens, spaces, 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import cast
 
@@ -26,7 +26,6 @@ __all__ = [
     "convert",
     "from_datetime",
     "is_valid",
-    "next_second",
     "parse",
     "require",
     "with_client",
@@ -150,11 +149,3 @@ def client_matches(run_id: object, client: str) -> bool:
     """True if the ID names exactly this client: `Doe` does not match `250930-141522-Jane-Doe`. Never raises."""
     named = parse(run_id).client
     return named is not None and isinstance(client, str) and named == client.strip()
-
-
-def next_second(base: str) -> str:
-    """The base one second later. Raises RunIdInvalid for what is no base, and after 2099."""
-    run = require(base)
-    if run.started_at is None or run.standard != base or run.client is not None:
-        raise RunIdInvalid(f"{shown(base)} is not a base: use YYMMDD-HHMMSS, without a client")
-    return from_datetime(run.started_at + timedelta(seconds=1))

@@ -1,18 +1,21 @@
 """All settings, read once, typed and frozen. Environment names have the prefix `RUNTALLY_`; `.env` is read too.
 
-Nothing else reads the environment. A misspelt `RUNTALLY_` name is an error, since pydantic-settings would let it pass.
+Nothing else reads the environment. A misspelt `RUNTALLY_` name is an error there and in `.env`, since pydantic-settings would let it
+pass. Names are read in either case.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict, SettingsError
 
 from contract.errors import SettingsInvalid
+from contract.sources import is_reserved
 from contract.webhook_secrets import WebhookSecrets, check_secrets
 
 _PREFIX = "RUNTALLY_"
@@ -68,7 +71,7 @@ class Settings(BaseSettings):
     verify_interval_s: float = Field(3_600.0, ge=0, description="Pause between the checks that beat asks for; 0 for none.")
     verify_airtable: bool = Field(False, description="Beat's checks read all of Airtable as well: a call for every 100 records.")
     lock_ttl_s: float = Field(1_800.0, ge=0.1, description="How long after its owner's death a lock against duplicate jobs ends.")
-    retention_s: int = Field(1_209_600, ge=60, description="How long rows of finished, flushed runs stay in Redis.")
+    retention_s: int = Field(1_209_600, ge=1, description="How long the rows of a finished run stay after its last event and flush.")
     log_retention_s: int = Field(86_400, ge=0, description="How long folded log entries are kept.")
     id_memory_s: int = Field(172_800, ge=60, description="How long IDs of events without a sequence are remembered.")
     publisher_memory_s: int = Field(1_209_600, ge=3_600, description="How long the watermark of a silent publisher is kept.")
@@ -79,11 +82,23 @@ class Settings(BaseSettings):
         "auto", description="Log lines: JSON, readable, or by whether stderr is a terminal."
     )
 
+    @field_validator("service")
+    @classmethod
+    def _not_runtallys_own(cls, service: str) -> str:
+        if is_reserved(f"/{service}"):
+            raise ValueError("that is a source of Runtally's own: give the service another name")
+        return service
+
     @field_validator("webhook_secrets")
     @classmethod
     def _usable(cls, secrets: WebhookSecrets) -> WebhookSecrets:
         check_secrets(secrets)
         return secrets
+
+    @property
+    def has_airtable(self) -> bool:
+        """Whether rows are written to Airtable: there is a token and a base."""
+        return self.airtable_token is not None and bool(self.airtable_base_id)
 
     @property
     def broker(self) -> str:
@@ -93,10 +108,9 @@ class Settings(BaseSettings):
 
 def load_settings(**overrides: object) -> Settings:
     """Settings from the environment and `.env`, with `overrides` on top. Raises SettingsInvalid naming what to mend."""
-    known = {_PREFIX + name.upper() for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.startswith(_PREFIX) and name not in known)
-    if unknown:
-        raise SettingsInvalid(f"unknown setting {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    env_file: Any = overrides.get("_env_file", Settings.model_config["env_file"])
+    for source, names in (("the environment", os.environ), (".env", DotEnvSettingsSource(Settings, env_file=env_file).env_vars)):
+        _check_names(source, names)
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # checked by pydantic
     except ValidationError as error:
@@ -105,3 +119,10 @@ def load_settings(**overrides: object) -> Settings:
     except SettingsError as error:
         # Its cause quotes the value, which may be a secret.
         raise SettingsInvalid(f"{error}: it is not JSON of the form that is asked for") from None
+
+
+def _check_names(source: str, names: Iterable[str]) -> None:
+    known = {_PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(name.upper() for name in names if name.upper().startswith(_PREFIX) and name.upper() not in known)
+    if unknown:
+        raise SettingsInvalid(f"unknown setting {', '.join(unknown)} in {source}; known are {', '.join(sorted(known))}")

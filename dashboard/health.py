@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from contract import keys
@@ -34,7 +34,8 @@ class Health:
     `redis`: it answered. `runs`: jobs kept. `running`: rows, of jobs and of client runs, that are Running. `events`: all
     that were ever counted. `dirty`: rows on their way to Airtable. `dead`: dead letters kept. `findings`: what is wrong
     with the rows, as far as beat's checks know (docs/verify.md). `dead_value`, `unknown_metrics`, `integrity_warnings`:
-    values dropped, values of unknown metrics and rates that cannot be true, ever. Counts are 0 when it did not answer.
+    values dropped, values of unknown metrics and rates that cannot be true, ever. `gateway`: what all gateways have counted,
+    by name (docs/gateway.md). Counts are 0 when it did not answer.
     """
 
     ok: bool
@@ -50,6 +51,7 @@ class Health:
     dead_value: int = 0
     unknown_metrics: int = 0
     integrity_warnings: int = 0
+    gateway: dict[str, int] = field(default_factory=dict)
     reason: str = ""
 
 
@@ -84,6 +86,8 @@ class HealthReader:
             [
                 ("HGET", keys.META, "partitions"),
                 ("HLEN", keys.VERIFY_FOUND),
+                ("HGETALL", keys.GATEWAY_COUNTERS),
+                ("XLEN", keys.GATEWAY_DEAD),
                 *(("HMGET", keys.state(number), "offset", *_COUNTERS) for number in numbers),
                 *(("ZCARD", keys.runs(number)) for number in numbers),
                 *(("ZCARD", keys.open_rows(number)) for number in numbers),
@@ -91,8 +95,8 @@ class HealthReader:
                 *(("XLEN", keys.dead(number)) for number in numbers),
             ]
         )
-        recorded, findings = replies[:2]
-        states, runs, running, dirty, dead = (replies[2 + part * len(numbers) : 2 + (part + 1) * len(numbers)] for part in range(5))
+        (recorded, findings, counters, webhooks), rest = replies[:4], replies[4:]
+        states, runs, running, dirty, dead = (rest[part * len(numbers) : (part + 1) * len(numbers)] for part in range(5))
         offsets, *counted = zip(*(state or [None] * (1 + len(_COUNTERS)) for state in states), strict=True)
         fits = recorded is None or int(recorded) == self._partitions
         return Health(
@@ -103,9 +107,10 @@ class HealthReader:
             runs=_sum(runs),
             running=_sum(running),
             dirty=_sum(dirty),
-            dead=_sum(dead),
+            dead=_sum([*dead, webhooks]),
             findings=findings or 0,
             **{name: _sum(values) for name, values in zip(_COUNTERS, counted, strict=True)},
+            gateway={} if counters is None else _counts(counters),
             reason="" if fits else f"Redis was set up with {int(recorded)} partitions, this service with {self._partitions}",
         )
 
@@ -125,3 +130,7 @@ class HealthReader:
 def _sum(replies: Iterable[Any]) -> int:
     """Over the partitions; one whose key is of the wrong type counts for nothing."""
     return sum(int(reply or 0) for reply in replies)
+
+
+def _counts(hash_reply: list[bytes]) -> dict[str, int]:
+    return {name.decode(): int(count) for name, count in zip(hash_reply[::2], hash_reply[1::2], strict=True)}

@@ -71,4 +71,6 @@ def _facts(health: Health) -> list[tuple[str, str]]:
         ("Values dropped", f"{health.dead_value:,}"),
         ("Values of unknown metrics", f"{health.unknown_metrics:,}"),
         ("Rates that cannot be true", f"{health.integrity_warnings:,}"),
+        ("Events taken by gateways", f"{health.gateway.get('events_taken', 0):,}"),
+        ("Requests refused by them", f"{sum(n for name, n in health.gateway.items() if name.startswith('refused_')):,}"),
     ]

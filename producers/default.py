@@ -26,7 +26,8 @@ def publisher() -> Publisher:
     return _publisher
 
 
-def use(replacement: Publisher | None) -> None:
-    """Let the module's calls use another publisher from now on (None: one made from the environment again)."""
-    global _publisher  # noqa: PLW0603
-    _publisher = replacement
+def use(replacement: Publisher | None) -> Publisher | None:
+    """Let the module's calls use another publisher from now on (None: one made from the environment again); the one before."""
+    global _publisher
+    before, _publisher = _publisher, replacement
+    return before

@@ -1,4 +1,5 @@
-"""Every way a process ends or forks: drain the publishers and give back locks where Python lets us, begin anew in a child.
+"""Every way a process ends or forks: tell of open blocks, drain the publishers and give back locks where Python lets us, begin anew in a
+child.
 
 Covered: normal exit and sys.exit (atexit), SIGTERM where nobody handles it and the publisher was made or first used in the
 main thread (elsewhere it ends the process like SIGKILL), multiprocessing and billiard children (which
@@ -19,7 +20,7 @@ import signal
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
@@ -61,22 +62,32 @@ class Held(Protocol):
 
 _publishers: weakref.WeakSet[Drained] = weakref.WeakSet()
 _locks: weakref.WeakSet[Held] = weakref.WeakSet()
+_tellers: list[Callable[[], None]] = []
 _settled: list[Settled] = []
 _armed_pid = 0
 _undisturbed = 0
 _overdue = False
+"""SIGTERM came while it had to wait."""
+
+_forking: dict[int, set[int]] = {}
+"""Thread that forks -> its signal mask before. Until it is done, SIGTERM waits: a handler would wait in vain for the lives' locks."""
 
 
 def watch(publisher: Drained) -> None:
     """Drain this publisher when the process ends; give it a new life in forked children."""
     _publishers.add(publisher)
-    _arm_sigterm()
+    arm_sigterm()
 
 
 def hold(lock: Held) -> None:
     """Give this lock back, if it is still held, when SIGTERM ends the process: no block is left then."""
     _locks.add(lock)
-    _arm_sigterm()
+    arm_sigterm()
+
+
+def tell_first(tell: Callable[[], None]) -> None:
+    """Call this when SIGTERM ends the process, before the publishers are drained: what no block is left to tell."""
+    _tellers.append(tell)
 
 
 def arm() -> None:
@@ -94,11 +105,12 @@ def arm() -> None:
     signals = sys.modules.get("celery.signals")
     if signals is not None:
         signals.worker_process_shutdown.connect(_drain_in_celery, weak=False)
-    _arm_sigterm()
+    arm_sigterm()
 
 
-def _arm_sigterm() -> None:
-    """Only the main thread may do it, so it is tried when a publisher is made, and when it begins to send."""
+def arm_sigterm() -> None:
+    """Handle SIGTERM where nobody does. Only the main thread may do it, so it is tried when a publisher is made, when it begins to send,
+    and when a block is entered by `async with`, which may leave all that to other threads."""
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _on_sigterm)
 
@@ -136,19 +148,27 @@ def _hold() -> None:
 
 
 def _let_on() -> None:
-    global _undisturbed, _overdue  # noqa: PLW0603
+    global _undisturbed  # noqa: PLW0603
     _undisturbed -= 1
-    if _overdue and not _undisturbed:
+    _make_up()
+
+
+def _make_up() -> None:
+    """SIGTERM came while it had to wait: if it need not wait any more, now."""
+    global _overdue  # noqa: PLW0603
+    if _overdue and not _undisturbed and not _forking:
         _overdue = False
         os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _on_sigterm(number: int, _: FrameType | None) -> None:
-    """Drain, give locks back, then end as SIGTERM ends a process that does not handle it."""
+    """Tell of open blocks, drain, give locks back, then end as SIGTERM ends a process that does not handle it."""
     global _overdue  # noqa: PLW0603
-    if _undisturbed:
+    if _undisturbed or _forking:
         _overdue = True
         return
+    for tell in _tellers:
+        tell()
     drain()
     # Last: until the process ends, its other threads are at work.
     for lock in list(_locks):
@@ -158,9 +178,8 @@ def _on_sigterm(number: int, _: FrameType | None) -> None:
 
 
 def _before_fork() -> None:
-    # The lives' locks are held until the fork is done: a handler of SIGTERM would wait for them in vain.
-    if threading.current_thread() is threading.main_thread():
-        _hold()
+    # Blocked, since Python forgets in the child what came to it before our hook (CPython, _PySignal_AfterFork).
+    _forking[threading.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     for publisher in list(_publishers):
         publisher.life.settle()
         _settled.append(publisher.life)
@@ -169,16 +188,20 @@ def _before_fork() -> None:
 def _in_parent() -> None:
     while _settled:
         _settled.pop().resume()
-    if threading.current_thread() is threading.main_thread():
-        _let_on()
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.pop(threading.get_ident()))
+    _make_up()
 
 
 def _in_child() -> None:
     global _undisturbed, _overdue
+    # What came to the parent is the parent's.
     _undisturbed, _overdue = 0, False
     _settled.clear()
     for publisher in list(_publishers):
         publisher.begin_anew()
+    mask = _forking[threading.get_ident()]
+    _forking.clear()
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 atexit.register(drain)

@@ -13,8 +13,12 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from contract import run_id as run_ids
+from contract.addressing import check_address
 from contract.errors import EventRejected, RunIdInvalid
+from contract.events import EventType
+from contract.shown import shown
 from producers import exits
+from producers.origins import origin_of
 from producers.publish.buffer import Buffer
 from producers.publish.event import Buffered, Subject
 from producers.publish.life import Life
@@ -22,6 +26,8 @@ from producers.publish.life import Life
 if TYPE_CHECKING:
     from contract.settings import Settings
 
+_NAMED_VALUES = ("metrics", "totals", "skips")
+_ANNOUNCEMENTS = frozenset({EventType.JOB_STARTED, EventType.CLIENT_STARTED})
 _SUBJECTS_REMEMBERED = 10_000
 _COUNTERS = ("published", "batches", "resent", "spooled", "adopted")
 
@@ -69,13 +75,20 @@ class Publisher:
         was dropped and counted, or the disk is full and it is held in memory like any other (counted `not_durable`): to emit it
         again is safe only if it has an `id` of its own.
 
-        Raises RunIdInvalid, RunIdConflict or EventRejected for what can never be counted. Never raises for transport trouble, and
-        never blocks, but for the disk if durable.
+        Raises RunIdInvalid, RunIdConflict or EventRejected for what can never be counted: an unknown type, a client's event without a
+        client, a job's with one, metrics that are no mapping. A value that cannot be used is set aside later, alone. Never raises for
+        transport trouble, and never blocks, but for the disk if durable.
         """
         fields = {name: value.copy() if value.__class__ is dict else value for name, value in data.items()}
         subject = self.subject(fields.pop("run_id", None), fields.pop("client_id", None))
         if time is not None and time.tzinfo is None:
             raise EventRejected("the event's time has no zone: give an aware datetime, such as datetime.now(UTC)")
+        check_address(type, subject.run, subject.row_id)
+        for part in _NAMED_VALUES:
+            if (values := fields.get(part)) is not None and values.__class__ is not dict:
+                fields[part] = _as_dict(part, values)
+        if type in _ANNOUNCEMENTS and "origin" not in fields and (origin := origin_of(subject.run)) is not None:
+            fields["origin"] = origin
         return self.put(type, subject, fields, id, time, durable)
 
     def put(
@@ -166,6 +179,7 @@ class Publisher:
         counts = Counter(dict.fromkeys(_COUNTERS, 0))
         for counted in (self.buffer.counts, self.life.outbox.counts):
             counts.update(counted.copy())
+        counts.update({f"dropped_{reason}": number for reason, number in self.buffer.drops.counts.copy().items()})
         return dict(counts)
 
     def _relieve(self) -> bool:
@@ -181,3 +195,9 @@ class Publisher:
         if not kept:
             self.buffer.count("not_durable")
         return kept
+
+
+def _as_dict(part: str, values: Any) -> dict[Any, Any]:
+    if not isinstance(values, Mapping):
+        raise EventRejected(f"{part} are names with values, such as {{'leads_processed': 1}}, not {shown(values)}")
+    return dict(values)

@@ -1,6 +1,8 @@
 """The service's calls (spec §5): fire and forget, with the names of the system they replace.
 
-None raises because Redis or the network is away. Bad arguments raise (RunIdInvalid, RunIdConflict): they could never count.
+None raises because Redis or the network is away. Bad arguments raise, and say what to write instead, since they could never count:
+RunIdInvalid (no run ID), RunIdConflict (another client's, or a client's where a job's is meant), EventRejected (metrics that are no
+mapping, no client). A metric's value that cannot be used does not raise: the fold sets it aside alone, with a note.
 Each returns False when the event was dropped because the buffer was full.
 """
 
@@ -15,18 +17,19 @@ from contract.events import EventType
 from producers.default import publisher
 from producers.exclusive.scope import scope_of
 from producers.runs import Job
-from producers.runs.run_ids import take_run_id
+from producers.runs.run_ids import make_run_id
 
 
 def job(job_type: str | None = None, *, stream: int | None = None, run_id: str | None = None, exclusive: bool = False) -> Job:
     """A job to be used in a `with` or an `async with`. `run_id` continues a run; without it entering makes and reserves one.
 
     `exclusive`: entering raises AlreadyRunning while a job of this type and stream is at work anywhere (docs/locks.md). Raises
-    RunIdInvalid and LockInvalid. Asks nobody yet: entering asks Redis, in an `async with` without holding up the loop.
+    RunIdInvalid, LockInvalid, and RunIdConflict for a client's run: within `runtally exec` that one is `current_run()`. Asks nobody yet:
+    entering asks Redis, in an `async with` without holding up the loop.
     """
     if exclusive:
         scope_of(job_type or "", stream, None)
-    return Job(None, None if run_id is None else run_ids.convert(run_id), job_type, stream, None, exclusive)
+    return Job(None, run_id, job_type, stream, None, exclusive)
 
 
 def flush(timeout_s: float = 5.0) -> int:
@@ -35,8 +38,10 @@ def flush(timeout_s: float = 5.0) -> int:
 
 
 def generate_run_id(now: datetime | None = None) -> str:
-    """A new run ID, different from any other made in the same second, on any machine while Redis is there."""
-    return take_run_id(publisher().settings, now).run_id
+    """A new run ID, different from any other made in the same second, on any machine while Redis is there.
+
+    Made while Redis is away it may be another machine's too: the job's notes tell so, once both have announced their runs."""
+    return make_run_id(publisher().settings, now)
 
 
 def convert_to_standard_format(run_id: object) -> str:
@@ -106,6 +111,5 @@ def complete_client_metrics(
 
 
 def _emit(kind: EventType, run_id: str, client_id: str | None, time: datetime | None, **fields: Any) -> bool:
-    data: dict[str, Any] = {"run_id": run_id, "client_id": client_id}
-    data |= {name: dict(value) if isinstance(value, Mapping) else value for name, value in fields.items() if value is not None}
-    return publisher().emit(kind, data, time=time)
+    data = {name: value for name, value in fields.items() if value is not None}
+    return publisher().emit(kind, {**data, "run_id": run_id, "client_id": client_id}, time=time)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from simulation.campaign import Campaign, Plan, run
 from simulation.mix import FOCUSES
-from simulation.mutations import MUTATIONS
+from simulation.mutations import FOCUS, MUTATIONS
 
 
 def main() -> int:
@@ -23,7 +23,8 @@ def main() -> int:
 
 
 def _campaign(options: argparse.Namespace, mutation: str | None) -> Campaign:
-    return run(Plan(options.seed, options.schedules, options.seconds, mutation, options.focus))
+    focus = options.focus or FOCUS.get(mutation or "", "all")
+    return run(Plan(options.seed, options.schedules, options.seconds, mutation, focus))
 
 
 def _told(campaign: Campaign, options: argparse.Namespace) -> Campaign:
@@ -65,7 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the first schedule; with --schedules 1 it reprints a failure")
     parser.add_argument("--seconds", type=float, default=1e9, help="for how long, at most")
     parser.add_argument("--mutate", choices=[*MUTATIONS, "all"], help="drop a rule of the design, and see whether it is noticed")
-    parser.add_argument("--focus", choices=FOCUSES, default="all", help="what goes wrong most often")
+    parser.add_argument("--focus", choices=FOCUSES, help="what goes wrong most often; by default all, or what a mutation needs")
     parser.add_argument("--json", action="store_true", help="one object a line")
     return parser.parse_args()
 

@@ -137,16 +137,37 @@ def _zrangebyscore(redis: RedisModel, key: str, args: Args) -> list[bytes]:
 
 
 def _zrange(redis: RedisModel, key: str, args: Args) -> list[bytes]:
-    """ZRANGE key low high BYSCORE [LIMIT 0 n] [WITHSCORES]; an open bound begins with `(`."""
+    """ZRANGE key low high BYSCORE [LIMIT from n] [WITHSCORES]; an open bound begins with `(`."""
     assert args[2] == b"BYSCORE"
     target = redis.get(key, Zset) or Zset()
     high = float(args[1].lstrip(b"("))
     found = [name for name in target.between(float(args[0]), high) if target[name] < high or not args[1].startswith(b"(")]
     if b"LIMIT" in args:
-        found = found[: int(args[args.index(b"LIMIT") + 2])]
+        begin, most = (int(arg) for arg in args[args.index(b"LIMIT") + 1 :][:2])
+        found = found[begin : begin + most]
     if b"WITHSCORES" in args:
         return [part for name in found for part in (name, b"%d" % target[name])]
     return found
+
+
+def _zremrangebyscore(redis: RedisModel, key: str, args: Args) -> int:
+    """ZREMRANGEBYSCORE key low (high"""
+    assert args[1].startswith(b"(")
+    high = float(args[1][1:])
+    target = redis.get(key, Zset) or Zset()
+    return _zrem(redis, key, [name for name in target.between(float(args[0]), high) if target[name] < high])
+
+
+def _zremrangebyrank(redis: RedisModel, key: str, args: Args) -> int:
+    """ZREMRANGEBYRANK key 0 -n"""
+    assert args[0] == b"0"
+    target = redis.get(key, Zset) or Zset()
+    return _zrem(redis, key, target.between(float("-inf"), float("inf"))[: len(target) + 1 + int(args[1])])
+
+
+def _zmscore(redis: RedisModel, key: str, args: Args) -> list[bytes | None]:
+    target = redis.get(key, Zset) or Zset()
+    return [b"%d" % target[member] if member in target else None for member in args]
 
 
 def _zrem(redis: RedisModel, key: str, args: Args) -> int:
@@ -216,6 +237,9 @@ _VERBS: dict[str, Callable[[RedisModel, str, Args], Any]] = {
     "ZCARD": _zcard,
     "ZRANGEBYSCORE": _zrangebyscore,
     "ZRANGE": _zrange,
+    "ZREMRANGEBYSCORE": _zremrangebyscore,
+    "ZREMRANGEBYRANK": _zremrangebyrank,
+    "ZMSCORE": _zmscore,
     "ZREM": _zrem,
     "SMEMBERS": _smembers,
     "SMISMEMBER": _smismember,

@@ -13,7 +13,7 @@ from contract.registry import load_registry
 from simulation.airtable_model import AirtableModel
 from simulation.commands import entry_id
 from simulation.faults import Faults
-from simulation.redis_model import Hash, Stream
+from simulation.redis_model import Hash, Stream, Zset
 from simulation.scene import Scene
 from worker.flush.columns import client_fields, job_fields
 from worker.rows import AnyRow, ClientRow, JobRow, from_hash
@@ -73,6 +73,7 @@ class Ledger:
             rows = self.rows()
             self._check_events(rows)
             self._check_jobs(rows)
+            self._check_retired(rows)
 
     def rows(self) -> dict[str, AnyRow]:
         """All rows as Redis holds them."""
@@ -115,7 +116,7 @@ class Ledger:
                     self._scene.blame(f"{about} is counted {times} times")
                 elif times and sequence > mark:
                     self._scene.blame(f"{about} is counted, but the watermark is {mark}")
-                elif not times and sequence <= mark and not beyond:
+                elif not times and sequence <= mark and not beyond and not self._retired(event.row_id):
                     self._scene.blame(f"{about} is lost: the watermark is {mark}, and it is not counted")
 
     def _marks(self, partition: int) -> Hash:
@@ -144,12 +145,23 @@ class Ledger:
         if totals:
             self._scene.blame(f"clients without a job: {sorted(totals)}")
 
+    def _check_retired(self, rows: dict[str, AnyRow]) -> None:
+        for row in rows.values():
+            if self._retired(row.run):
+                self._scene.blame(f"row {row.row_id} is there, and its run was retired")
+
+    def _retired(self, row_id: str) -> bool:
+        """Whether the rows of its run went: what was counted went with them, and what comes later does not count."""
+        run = row_id[: len("YYMMDD-HHMMSS")]
+        return run.encode() in (self._scene.redis.get(keys.retired(keys.partition_of(run, self._scene.mix.partitions)), Zset) or ())
+
     def check_at_rest(self) -> None:
         """What must hold when faults have ended and everything is drained."""
         rows = self.rows()
         for lane, events in self.events.items():
             for sequence, event in enumerate(events, start=1):
-                if event.confirmed and not self._times(rows, event) and not self._faults.beyond:
+                lost = not self._times(rows, event) and not self._retired(event.row_id)
+                if event.confirmed and lost and not self._faults.beyond:
                     self._scene.blame(f"event {sequence} of {lane} was confirmed and is lost")
         if self._scene.mix.flushers:
             self._check_airtable()

@@ -15,7 +15,7 @@ class Mix:
 
     Without a flusher a schedule is about the log and the rows alone. `step_s`: how long a step takes at most; `tempo_s`: how long
     actors pause. `fsync_s`: how often Redis' disk keeps up; `p_replicate`: how often its replica does. `noisy_steps`: after these
-    faults end and everything has to come to rest.
+    faults end and everything has to come to rest. `retention_s`: how long rows are kept; 0 where no maintenance is done.
     """
 
     level: str
@@ -44,6 +44,7 @@ class Mix:
     p_unclear: float
     p_deleted: float
     p_ambush: float = 0.0
+    retention_s: int = 0
 
 
 def draw(rng: Random) -> Mix:
@@ -105,5 +106,10 @@ def flush_focus(mix: Mix) -> Mix:
     )
 
 
-FOCUSES: dict[str, Callable[[Mix], Mix]] = {"all": lambda mix: mix, "flush": flush_focus}
+def retire_focus(mix: Mix) -> Mix:
+    """Runs are silent for so long that they are closed, and their rows go, and then something comes for them. No base is configured."""
+    return replace(mix, flushers=0, sweeper=True, retention_s=5, step_s=0.2, tempo_s=20.0, noisy_steps=2 * mix.noisy_steps)
+
+
+FOCUSES: dict[str, Callable[[Mix], Mix]] = {"all": lambda mix: mix, "flush": flush_focus, "retire": retire_focus}
 """Name -> what it makes of a mix."""

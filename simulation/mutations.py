@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import msgspec
+
 from contract import keys
 from contract.link import Link
 from producers.spool.lane import Lane
@@ -18,7 +20,7 @@ from simulation import publisher, scripts, theatre
 from simulation.patches import Patch
 from simulation.redis_model import RedisModel
 from worker.flush.aftermath import Aftermath
-from worker.store import dirty
+from worker.store import dirty, retired
 
 Model = scripts.Model
 
@@ -90,6 +92,18 @@ def _no_aftermath() -> list[Patch]:
     return [(Aftermath, "look", lambda _: None)]
 
 
+def _rows_unlooked_for() -> list[Patch]:
+    def commit(redis: RedisModel, keys: list[str], args: list[bytes]) -> int | list[int]:
+        changes = msgspec.msgpack.encode(msgspec.msgpack.decode(args[3]) | {"there": 0})
+        return scripts.commit(redis, keys, [*args[:3], changes, *args[4:]])
+
+    return [_script("commit", commit)]
+
+
+def _retired_unasked() -> list[Patch]:
+    return [(retired, "told", lambda *_: {})]
+
+
 def _script(name: str, model: Model) -> Patch:
     return scripts, "MODELS", {**scripts.MODELS, name: model}
 
@@ -103,5 +117,10 @@ MUTATIONS: dict[str, Callable[[], list[Patch]]] = {
     "version-uncompared": _version_uncompared,
     "clean-before-written": _clean_before_written,
     "no-aftermath": _no_aftermath,
+    "rows-unlooked-for": _rows_unlooked_for,
+    "retired-unasked": _retired_unasked,
 }
 """Name -> the patches that make it."""
+
+FOCUS = {"no-aftermath": "flush", "rows-unlooked-for": "retire", "retired-unasked": "retire"}
+"""What is to go wrong most often for a mutation to be noticed soon; all for those not named."""

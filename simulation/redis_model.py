@@ -107,14 +107,6 @@ class RedisModel:
             self._note(key)
             self.ends_ms[key] = self.now_ms() + span_ms
 
-    def persist(self, key: Key) -> bool:
-        """Let a key end no more; whether it would have."""
-        if self.get(key, object) is None or key not in self.ends_ms:
-            return False
-        self._note(key)
-        del self.ends_ms[key]
-        return True
-
     def fsync(self) -> None:
         """What is written is on disk."""
         self.fsynced = self.position

@@ -1,4 +1,4 @@
-"""The processes of a schedule: publishers, workers, flushers, a sweeper; and when all of them are at rest."""
+"""The processes of a schedule: publishers, workers, flushers, a sweeper, maintenance; and when all of them are at rest."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cache
 
 from contract import keys
 from contract.errors import RuntallyError
+from contract.link import Link
 from contract.settings import Settings
 from simulation.actors import Actor
 from simulation.commands import entry_id
@@ -18,6 +19,7 @@ from simulation.redis_model import Hash, Stream, Zset
 from simulation.world import World
 from worker.consume import Consumer
 from worker.flush.flusher import flush
+from worker.maintain import retire
 from worker.sweep import sweep
 
 BASE_ID = "appSimulation"
@@ -27,9 +29,10 @@ _STALE_AFTER_S = 20.0
 
 
 @cache
-def settings_of(partitions: int) -> Settings:
-    """The settings of all processes. Made without looking at the environment or `.env`."""
-    values = {"partitions": partitions, "airtable_base_id": BASE_ID, "airtable_token": "none", "stale_after_s": _STALE_AFTER_S}
+def settings_of(partitions: int, retention_s: int) -> Settings:
+    """The settings of all processes. Made without looking at the environment or `.env`. With a retention of 0 there is a base."""
+    values: dict[str, object] = {"partitions": partitions, "stale_after_s": _STALE_AFTER_S}
+    values |= {"retention_s": retention_s} if retention_s else {"airtable_base_id": BASE_ID, "airtable_token": "none"}
     return Settings(_env_file=None, **values)  # type: ignore[arg-type, call-arg]  # checked by pydantic
 
 
@@ -38,7 +41,7 @@ class Cast:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._settings = settings_of(world.mix.partitions)
+        self._settings = settings_of(world.mix.partitions, world.mix.retention_s)
         self._numbers = 0
         self._publishers: dict[Actor, Publishing] = {}
         runs = _RUNS[world.mix.partitions]
@@ -60,6 +63,8 @@ class Cast:
             self._supervise("flusher", self._flush, 0)
         if mix.sweeper:
             self._supervise("sweeper", self._sweep, 0)
+        if mix.retention_s:
+            self._supervise("maintenance", self._maintain, 0)
 
     def _name(self, role: str) -> str:
         self._numbers += 1
@@ -111,13 +116,27 @@ class Cast:
 
     def _sweep(self, actor: Actor, _: int) -> None:
         """A sweeper's process: runs that have been silent for a while are closed, and opened again by what comes late."""
+        self._now_and_then(actor, "sweep", lambda link: sweep(link, self._settings))
+
+    def _maintain(self, actor: Actor, _: int) -> None:
+        """Maintenance: runs that have had their time are retired. What is folded stays in the log, for the ledger."""
+
+        def retire_all(link: Link) -> None:
+            for partition in range(self._world.mix.partitions):
+                if done := retire(link, partition, self._settings):
+                    self._world.note(f"{done} runs of partition {partition} retired")
+
+        self._now_and_then(actor, "maintain", retire_all)
+
+    def _now_and_then(self, actor: Actor, name: str, work: Callable[[Link], object]) -> None:
+        """A process that does its work now and then, each time on a link of its own."""
         world = self._world
         while True:
-            link = SimulatedLink(name="runtally-sweep")
+            link = SimulatedLink(name=f"runtally-{name}")
             try:
                 actor.busy = True
                 link.open()
-                sweep(link, self._settings)
+                work(link)
             except RuntallyError as error:
                 world.note(f"put off: {error}")
             link.close()

@@ -66,7 +66,6 @@ def commit(redis: RedisModel, keys: Keys, args: Args) -> int | list[int]:
             redis.put(next(asides), redis.get(key, object))
             redis.delete(key)
         redis.change(key, new_hash).update(_pairs(fields))
-        redis.persist(key)
         if seen_ms == "":
             open_rows.pop(member, None)
         else:
@@ -80,7 +79,6 @@ def commit(redis: RedisModel, keys: Keys, args: Args) -> int | list[int]:
     for clients in changes["clients"]:
         key = next(rest)
         redis.change(key, set).update(client.encode() for client in clients)
-        redis.persist(key)
     redis.change(keys[1], new_hash).update(_pairs(changes["marks"]))
     for publisher, _ in _pairs(changes["marks"]):
         redis.change(keys[2], Zset)[publisher] = float(args[2])
@@ -98,7 +96,10 @@ def _refusal(redis: RedisModel, keys: Keys, args: Args, changes: Any) -> int | l
     if not _is(redis, keys[0], dict):
         return [1]
     stored = (redis.get(keys[0], dict) or {}).get(b"offset", b"0-0")
-    return 0 if stored != args[0] else _wrong(redis, keys, changes) or None
+    if stored != args[0]:
+        return 0
+    gone = any(redis.get(key, object) is None for key in keys[7 : 7 + changes["there"]])
+    return _wrong(redis, keys, changes) or (-1 if gone else None)
 
 
 def _wrong(redis: RedisModel, keys: Keys, changes: Any) -> list[int]:
@@ -124,7 +125,7 @@ def _pairs(flat: list[str]) -> list[tuple[bytes, bytes]]:
 
 
 def sent(redis: RedisModel, keys: Keys, args: Args) -> int:
-    row_id, version, record, keep_s = args
+    row_id, version, record = args
     if redis.get(keys[0], object) is None:
         redis.change(keys[1], Zset).pop(row_id, None)
         return -1
@@ -134,9 +135,26 @@ def sent(redis: RedisModel, keys: Keys, args: Args) -> int:
     if row.get(b"v", b"") != version or (redis.get(keys[1], Zset) or Zset()).get(row_id, 0.0) != 0.0:
         return 0
     redis.change(keys[1], Zset).pop(row_id, None)
-    for key in (keys[0], *keys[2:]):
-        if int(keep_s) > 0:
-            redis.expire(key, int(keep_s) * 1000)
+    return 1
+
+
+def retire(redis: RedisModel, keys: Keys, args: Args) -> int:
+    run, until_ms, written, *row_ids = args
+    heard = (redis.get(keys[0], Zset) or Zset()).get(run)
+    if heard is None or heard > float(until_ms) or not _is(redis, keys[4], set) or len(redis.get(keys[4], set) or ()) != len(keys) - 6:
+        return 0
+    for index in (keys[2], *([keys[3]] if written else [])):
+        if not set(row_ids).isdisjoint(redis.get(index, Zset) or ()):
+            return 0
+    rows: list[Hash] = [redis.get(key, dict) or {} for key in keys[5:] if _is(redis, key, dict)]
+    if any(int(row.get(b"sent_ms", 0)) > int(until_ms) for row in rows):
+        return 0
+    redis.change(keys[1], Zset)[run] = float(redis.now_ms())
+    del redis.change(keys[0], Zset)[run]
+    for row_id in row_ids:
+        redis.change(keys[3], Zset).pop(row_id, None)
+    for key in keys[4:]:
+        redis.delete(key)
     return 1
 
 
@@ -163,7 +181,7 @@ def dirty_release(redis: RedisModel, keys: Keys, args: Args) -> int:
 
 
 def dirty_mark(redis: RedisModel, keys: Keys, args: Args) -> int:
-    if not redis.persist(keys[0]) and redis.get(keys[0], object) is None:
+    if redis.get(keys[0], object) is None:
         return 0
     marks = redis.change(keys[1], Zset)
     marks[args[0]] = marks.get(args[0], 0.0) + 1
@@ -280,6 +298,7 @@ MODELS: dict[str, Model] = {
     for model in (
         commit,
         sent,
+        retire,
         dirty_claim,
         dirty_defer,
         dirty_release,

@@ -26,9 +26,9 @@ def append(  # noqa: PLR0913  # the attributes of an event
 ) -> str:
     """Append one event, in a batch of its own, and ring for it; the ID of the log entry. One round trip.
 
-    `run_id`: the base run ID. (`source`, `id`) is the event's identity: made from what is asked for, not from when it is asked, it lets a
-    repeat count once, for `id_memory_s`. `time`: aware. Raises StoreUnavailable (it may have been appended: ask again with the same
-    identity), StoreRefused (it was not), ValueError for a run or client ID that is empty, and what `encode_event` raises.
+    `run_id`: the base run ID. (`source`, `id`, subject) is the event's identity: an ID made from what is asked for, not from when
+    it is asked, lets a repeat count once, for `id_memory_s`. `time`: aware. Raises StoreUnavailable (it may have been appended: ask again
+    with the same identity), StoreRefused (it was not), ValueError for a run or client ID that is empty, and what `encode_event` raises.
     """
     if not run_id or client_id == "":
         raise ValueError("an event needs a run ID, and a client ID that is not empty or none")

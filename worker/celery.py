@@ -1,4 +1,4 @@
-"""The Celery app: found by `celery -A worker`. Its settings and where each comes from stand in docs/design.md.
+"""The Celery app: found by `celery -A worker`. Where each of its settings comes from stands in docs/design.md.
 
 Messages carry no data, only "look at partition 3": losing one costs a second, a repeated one finds nothing to do.
 """

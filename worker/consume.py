@@ -22,7 +22,7 @@ from contract.registry import Registry
 from contract.settings import Settings
 from worker.fold import Changes, Entry, Known, Needs, Rules, add_needs, fold, fold_one_by_one
 from worker.store.lease import Lease
-from worker.store.partition import PartitionStore, RawEntry
+from worker.store.partition import Committed, PartitionStore, RawEntry
 
 LEASE_S = 10.0
 """How long a dead worker keeps others off its partition."""
@@ -36,6 +36,8 @@ COMMIT_ROWS = 1_500
 10 microseconds a row."""
 
 CACHED_ROWS = 10_000
+
+_REFUSALS = {Committed.MOVED: "another worker has the partition", Committed.GONE: "a row that was read is gone"}
 
 _log = structlog.get_logger("runtally.consume")
 
@@ -134,8 +136,9 @@ class Consumer:
         known = self._known(needs)
         assert self._offset is not None
         changes, committed = self._fold_and_commit(self._offset, known, entries)
-        if not committed:
-            _log.warning("commit refused: another worker has the partition", partition=self._rules.partition)
+        if committed is not Committed.STORED:
+            # In both cases what is known here is not what is there.
+            _log.warning(f"commit refused: {_REFUSALS[committed]}", partition=self._rules.partition)
             self._drop()
             self._believe(self._store.offset())
             return True
@@ -153,7 +156,7 @@ class Consumer:
             _log.warning("a row needs a look", **warned._asdict())
         return True
 
-    def _fold_and_commit(self, offset: str, known: Known, entries: list[Entry]) -> tuple[Changes, bool]:
+    def _fold_and_commit(self, offset: str, known: Known, entries: list[Entry]) -> tuple[Changes, Committed]:
         try:
             changes = fold(self._rules, known, entries)
             return changes, self._store.commit(offset, changes)
@@ -192,7 +195,7 @@ class Consumer:
         loaded = self._load(needs) if asks else Known()
         self._cache.rows.update(loaded.rows)
         self._cache.marks.update(loaded.marks)
-        return Known(self._cache.rows, self._cache.marks, loaded.seen, loaded.unreadable)
+        return Known(self._cache.rows, self._cache.marks, loaded.seen, loaded.unreadable, loaded.retired)
 
     def _load(self, needs: Needs) -> Known:
         loaded = self._store.load(needs, self._cache.rows, id_buckets=2)

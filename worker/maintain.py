@@ -8,11 +8,18 @@ from contract import keys
 from contract.errors import StoreRefused
 from contract.link import Command, Link
 from contract.settings import Settings
+from worker.store import retired
 from worker.store.offset import is_offset
 from worker.store.wrong_type import is_wrong_type, passed_over
 
 _PUBLISHERS_AT_ONCE = 1_000
 _NEARLY_FULL = 0.85
+
+RETIRED_MEMORY_S = 400 * 86_400
+"""How long a retired run is remembered."""
+
+RETIRED_MOST = 100_000
+"""Most retired runs remembered of a partition: 7.5 MB."""
 
 _log = structlog.get_logger("runtally.maintain")
 
@@ -47,7 +54,7 @@ def trim_all(link: Link, settings: Settings) -> None:
 
 
 def trim(link: Link, partition: int, settings: Settings) -> None:
-    """Trim folded log entries older than `log_retention_s`, and forget publishers and runs that are long silent.
+    """Trim folded log entries older than `log_retention_s`, forget publishers that are long silent, retire runs that have had their time.
 
     An entry that is not folded is never trimmed, however old. Safe to repeat, and to run beside a commit.
     """
@@ -62,7 +69,25 @@ def trim(link: Link, partition: int, settings: Settings) -> None:
     if silent:
         link.call("HDEL", keys.watermarks(partition), *silent)
         link.call("ZREM", keys.publishers(partition), *silent)
-    link.call("ZREMRANGEBYSCORE", keys.runs(partition), "-inf", now - settings.retention_s * 1000)
+    retire(link, partition, settings)
+
+
+def retire(link: Link, partition: int, settings: Settings) -> int:
+    """Delete the rows of finished runs that had no event, and no flush, for `retention_s`; how many runs. Rows that are still to be written
+    to Airtable stay. What comes later for such a run is a dead letter. Safe to repeat, and to run beside a commit and a flush.
+    """
+    now = now_ms(link)
+    until = _folded_to_ms(link, partition, now) - settings.retention_s * 1000
+    done = retired.retire(link, partition, until_ms=until, written=settings.has_airtable)
+    retired.forget(link, partition, before_ms=now - RETIRED_MEMORY_S * 1000, most=RETIRED_MOST)
+    return done
+
+
+def _folded_to_ms(link: Link, partition: int, now: int) -> int:
+    """Until when whatever the server received is folded: what waits in the log has come in time, however long no worker was there."""
+    offset = link.call("HGET", keys.state(partition), "offset") or b"0-0"
+    waiting = link.call("XRANGE", keys.log(partition), b"(" + offset, "+", "COUNT", 1)
+    return min(now, _position(waiting[0][0])[0]) if waiting else now
 
 
 def relieve(link: Link, settings: Settings) -> int:

@@ -88,7 +88,8 @@ class ClientRow(Row, kw_only=True, tag="client"):
 
 class JobRow(Row, kw_only=True, tag="job"):
     """One job. `metrics` are the totals over its clients; `clients` counts them by status; `with_errors` those that failed
-    or recorded an error, `ended_with_errors` those of them that are done. `origin`: who made the run ID."""
+    or recorded an error, `ended_with_errors` those of them that are done. `origin`: who made the run ID; after a collision more than
+    one, with spaces between."""
 
     job_type: str | None = None
     stream: int | None = None

@@ -15,11 +15,10 @@ from contract.events import EventType
 from contract.link import Link
 from contract.run_id import RunId, parse
 from contract.settings import Settings
+from contract.sources import SWEEPER
 from worker.appending import append
 from worker.maintain import now_ms
 from worker.store.wrong_type import is_wrong_type, move_aside, passed_over
-
-SOURCE = "/sweeper"
 
 _AT_ONCE = 500
 """Rows closed in a partition and sweep: the next sweep goes on."""
@@ -64,7 +63,7 @@ def _expire(link: Link, settings: Settings, subject: RunId, seen_ms: int, now: i
         run_id=str(subject.base),
         client_id=subject.client,
         data={"seen_ms": seen_ms, "note": note},
-        source=SOURCE,
+        source=SWEEPER,
         id=f"{subject.standard}/{seen_ms}",
         time=datetime.fromtimestamp(now / 1000, UTC),
     )

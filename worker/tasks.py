@@ -69,7 +69,7 @@ def consume(partition: int) -> None:
 def flush() -> None:
     """Write dirty rows to Airtable. Nothing is written without a token and a base."""
     settings, registry = _context()
-    if settings.airtable_token is not None and settings.airtable_base_id is not None:
+    if settings.has_airtable:
         _at_most_once_in(flush_interval_s(settings), "flush", lambda link: flush_base(settings, link, registry, stopping.is_set, FLUSH_S))
 
 
@@ -87,7 +87,7 @@ def verify() -> None:
 
 
 def maintain() -> None:
-    """Forget what has had its time: folded log entries, silent publishers, runs whose rows are gone."""
+    """Forget what has had its time: folded log entries, silent publishers, the rows of finished runs."""
     settings, _ = _context()
     _at_most_once_in(MAINTAIN_S, "maintain", lambda link: trim_all(link, settings))
 

@@ -69,7 +69,7 @@ class Rows:
         """As commit does: hash, mark, set of clients."""
         partition = keys.partition_of(row.run, self._partitions)
         fields = [part for pair in to_hash(row).items() for part in pair]
-        commands: list[Any] = [("HSET", keys.row(partition, row.row_id), *fields), ("PERSIST", keys.row(partition, row.row_id))]
+        commands: list[Any] = [("HSET", keys.row(partition, row.row_id), *fields)]
         commands.append(("ZADD", keys.dirty(partition), "NX", 0, row.row_id))
         if isinstance(row, ClientRow):
             commands.append(("SADD", keys.clients(partition, row.run), row.client))

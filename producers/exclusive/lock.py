@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from contract.errors import AlreadyRunning, LockInvalid, LockLost, StoreRefused, StoreUnavailable
 from producers import exits
+from producers.alone import is_alone
 from producers.default import publisher
 from producers.exclusive.grant import Grant
 from producers.exclusive.scope import Scope, scope_of
@@ -74,6 +75,7 @@ class Exclusive:
         self._raise_if_lost = raise_if_lost
         self._grant: Grant | None = None
         self._pid = 0
+        self._free = False
         self._left = threading.Event()
         self._thread: threading.Thread | None = None
         self._log: Any = None
@@ -81,13 +83,18 @@ class Exclusive:
     def still_mine(self) -> bool:
         """Whether the lock is certainly ours now. Asks nobody: the clock since the last renewal tells, also after having been frozen."""
         grant = self._grant
+        if self._free:
+            return True
         return grant is not None and self._pid == os.getpid() and not self.lost.is_set() and grant.remaining_s > 0
 
     def __enter__(self) -> Exclusive:
         import structlog
 
-        if self._pid == os.getpid():
+        if self._free or self._pid == os.getpid():
             raise LockInvalid(f"the lock for {self._scope} is entered already: make another one for another start")
+        if is_alone():
+            self._free, self.fence = True, 1
+            return self
         scope = self._scope
         about = {"operation": scope.operation, "stream": scope.stream, "client_id": scope.client, "run_id": self._run_id}
         self._log = structlog.get_logger("runtally.lock").bind(**{name: value for name, value in about.items() if value is not None})
@@ -115,6 +122,7 @@ class Exclusive:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._free = False
         grant, thread = self._grant, self._thread
         if grant is None or thread is None or self._pid != os.getpid():
             return

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from contract.registry import load_registry
 from contract.version import __version__
 from producers.gateway.context import Gateway
 from producers.gateway.events import route as events
@@ -21,6 +22,7 @@ from producers.gateway.handlers import load_handlers
 from producers.gateway.jobs import client_route as client_routes
 from producers.gateway.jobs import route as job_routes
 from producers.gateway.lineage import route as lineage_routes
+from producers.gateway.lineage.mapping import load_mapping
 from producers.gateway.openapi import describe
 from producers.gateway.problem import Problem
 from producers.gateway.webhooks import route as webhooks
@@ -38,12 +40,13 @@ _log: Any = structlog.get_logger("runtally.gateway")
 def create_gateway(settings: Settings, jobs: JobReader) -> FastAPI:
     """The application. Connects to Redis with the first request, so it starts, and says what is wrong, without one.
 
-    Raises SettingsInvalid for handlers that cannot be imported."""
+    Raises SettingsInvalid for handlers that cannot be imported, and for a metrics file or lineage file that cannot be used."""
     load_handlers(settings.handlers)
+    lineage = load_mapping(settings.lineage_file, load_registry(settings.metrics_file))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        gateway = Gateway(settings, jobs)
+        gateway = Gateway(settings, jobs, lineage)
         app.state.gateway = gateway
         gateway.start()
         try:

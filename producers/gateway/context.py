@@ -10,15 +10,14 @@ import structlog
 from starlette.requests import Request
 
 from contract.errors import LayoutMismatch, RuntallyError, StoreRefused, StoreUnavailable
-from contract.registry import load_registry
 from producers.gateway.access.caller import Caller
 from producers.gateway.access.guard import Guard
 from producers.gateway.body import BodyReader
+from producers.gateway.counting import Counting
 from producers.gateway.entry import Entry, Outdated
 from producers.gateway.intake import INTAKE_FULL, Intake
 from producers.gateway.jobs.keeping import LockKeeper
 from producers.gateway.jobs.working import JobWork
-from producers.gateway.lineage.mapping import load_mapping
 from producers.gateway.log_writer import LOG_FULL
 from producers.gateway.named_runs import NamedRuns
 from producers.gateway.problem import Problem
@@ -28,24 +27,26 @@ from producers.gateway.webhooks.hooks import Webhooks
 if TYPE_CHECKING:
     from contract.settings import Settings
     from producers.gateway.jobs.reading import JobReader
+    from producers.gateway.lineage.mapping import LineageMapping
 
 _log: Any = structlog.get_logger("runtally.gateway")
 
 
 class Gateway:
-    """Made when the application starts serving. `counters`: what happened since, by name."""
+    """Made when the application starts serving. `counters`: what happened since, by name; added up with those of other gateways."""
 
-    def __init__(self, settings: Settings, jobs: JobReader) -> None:
-        """Connects to nothing yet. Raises SettingsInvalid for a lineage file or metrics file that cannot be used."""
+    def __init__(self, settings: Settings, jobs: JobReader, lineage: LineageMapping) -> None:
+        """Connects to nothing yet."""
         self.settings = settings
         self.jobs = jobs
         self.counters: Counter[str] = Counter()
         self.store = Store(settings)
+        self.counting = Counting(self.store, self.counters)
         self.named_runs = NamedRuns(self.store, settings)
         self.intake = Intake(settings)
         self.locks = LockKeeper(self.store, settings)
         self.job_work = JobWork(self.locks, settings)
-        self.lineage = load_mapping(settings.lineage_file, load_registry(settings.metrics_file))
+        self.lineage = lineage
         self.bodies = BodyReader(settings.gateway_body_bytes)
         self.guard = Guard(self.store, settings.gateway_requests_per_s)
         self.webhooks = Webhooks(self.store, settings)
@@ -53,6 +54,7 @@ class Gateway:
     def start(self) -> None:
         """Begin to take events. To be called in the event loop."""
         self.intake.start()
+        self.counting.start()
 
     async def close(self) -> None:
         """Append what waits, then end."""
@@ -60,6 +62,7 @@ class Gateway:
         await self.intake.close()
         await self.job_work.close()
         await self.locks.close()
+        await self.counting.close()
         await self.store.close()
 
     async def caller(self, request: Request) -> Caller:

@@ -1,6 +1,6 @@
 """The intake: appends what many requests bring to the log in few round trips, and answers each when the log has it.
 
-One thread with a connection of its own. Events from here are known by (source, id), not by a sequence: sending one again is
+One thread with a connection of its own. Events from here are known by (source, id, subject), not by a sequence: sending one again is
 harmless, so what has an unknown outcome is refused, and the sender repeats it.
 """
 

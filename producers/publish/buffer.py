@@ -6,6 +6,7 @@ import threading
 from collections import Counter, deque
 from queue import SimpleQueue
 
+from producers.publish.drops import Drops
 from producers.publish.event import Buffered
 
 
@@ -23,6 +24,8 @@ class Buffer:
         self.waiters: deque[SimpleQueue[None]] = deque()
         """Those who flush: each is told of every turn of the sender."""
         self.counts: Counter[str] = Counter()
+        self.drops = Drops()
+        """What was not taken or cannot be sent. The sender tells it."""
         self._limit = most_events
         # Reentrant: a signal's handler may find its own thread inside.
         self._lock = threading.RLock()
@@ -55,6 +58,6 @@ class Buffer:
         with self._lock:
             self.counts[name] += number
 
-    def drop(self, reason: str, number: int = 1) -> None:
-        """Count events that were not taken or cannot be sent."""
-        self.count(f"dropped_{reason}", number)
+    def drop(self, reason: str, number: int = 1, event: str | None = None) -> None:
+        """Count events that were not taken or cannot be sent; `event` is one of them."""
+        self.drops.add(reason, number, event)

@@ -93,7 +93,7 @@ class Outbox:
             event = buffer.events.popleft()
             reason = self.add(event)
             if reason is not None:
-                buffer.drop(reason)
+                buffer.drop(reason, event=f"{event.type} {event.subject.row_id}")
                 if event.durable:
                     self.refused.append(event)
 

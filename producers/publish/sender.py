@@ -84,6 +84,7 @@ class Sender:
             except RuntallyError as error:
                 self._back_off(error)
             self._tell_waiters()
+        self._tell_drops(everything=True)
         self._link.close()
 
     def deliver_adopted(self, *, any_target: bool) -> bool:
@@ -140,6 +141,7 @@ class Sender:
         if lost or damaged:
             self._buffer.drop("spool_damaged", lost)
             _log().error("damaged records in the spool: they are kept there as damaged-…", own_events=lost, adopted_records=damaged)
+        self._tell_drops()
         if not waiting:
             return False
         self._deliver()
@@ -167,35 +169,41 @@ class Sender:
 
     def _sendable(self) -> list[Batch]:
         with self._outbox.lock:
-            return [batch for batch in self._outbox.next_unsent() if batch.partition not in self._bound.full]
+            return [batch for batch in self._outbox.next_unsent() if self._bound.full.isdisjoint(batch.entries)]
 
     def _is_window_full(self) -> bool:
         with self._outbox.lock:
             return self._outbox.window_full
 
     def _append(self, batches: list[Batch]) -> None:
-        partitions = sorted({batch.partition for batch in batches})
-        commands: list[Command] = [("XADD", keys.log(batch.partition), "*", "batch", batch.body) for batch in batches]
+        entries = [(batch, partition, body) for batch in batches for partition, body in batch.entries.items()]
+        partitions = sorted({partition for _, partition, _ in entries})
+        commands: list[Command] = [("XADD", keys.log(partition), "*", "batch", body) for _, partition, body in entries]
         lengths: list[Command] = [("XLEN", keys.log(partition)) for partition in partitions]
         bell: list[str | int] = [part for partition in partitions for part in (0, partition)]
         for batch in batches:
             self._counts["resent"] += batch.tried
             batch.tried = True
         replies = self._link.pipeline([*commands, *lengths, ("ZADD", keys.BELL, *bell)])
-        refused: StoreRefused | None = None
+        refused = self._answered(batches, [(batch, reply) for (batch, _, _), reply in zip(entries, replies, strict=False)])
+        self._failures = 0 if refused is None else self._failures
+        for partition, length in zip(partitions, replies[len(entries) :], strict=False):
+            self._bound.learn(partition, length)
+        if refused is not None:
+            raise refused
+
+    def _answered(self, batches: list[Batch], answers: list[tuple[Batch, Any]]) -> StoreRefused | None:
+        """Note which batches the log holds; why it refused one, if it did. One that is in several partitions counts when all of it is."""
+        refused = {batch.lane: reply for batch, reply in answers if isinstance(reply, StoreRefused)}
         with self._outbox.lock:
-            for batch, reply in zip(batches, replies, strict=False):
-                if isinstance(reply, StoreRefused):
-                    refused, batch.tried = reply, False
+            for batch in batches:
+                if batch.lane in refused:
+                    batch.tried = batch.scattered is not None
                     continue
                 self._outbox.mark_sent(batch)
                 if self._delivery == "appended":
                     self._delivered(batch)
-        self._failures = 0 if refused is None else self._failures
-        for partition, length in zip(partitions, replies[len(batches) :], strict=False):
-            self._bound.learn(partition, length)
-        if refused is not None:
-            raise refused
+        return next(reversed(refused.values()), None)
 
     def _confirm_sent(self) -> None:
         """Everything sent on this connection is as safe as the delivery level asks, or another try is due.
@@ -222,6 +230,19 @@ class Sender:
     def _tell_waiters(self) -> None:
         for waiter in list(self._buffer.waiters):
             waiter.put(None)
+
+    def _tell_layout(self, error: LayoutMismatch) -> None:
+        self._counts["layout_refused"] += 1
+        if self._counts["layout_refused"] == 1:
+            _log().error(
+                "refused: events go to the spool until this program is started again with the right setting, and are sent then",
+                error=str(error),
+                waiting=self._waiting,
+            )
+
+    def _tell_drops(self, *, everything: bool = False) -> None:
+        for reason, events, in_all, last in self._buffer.drops.to_tell(everything=everything):
+            _log().error("events dropped: they will never count", reason=reason, events=events, in_all=in_all, last=last)
 
     def _adopt(self) -> None:
         """Now and then, while the log can be reached: take over what dead publishers left."""
@@ -256,9 +277,10 @@ class Sender:
         """Wait before the next try: longer each time, with jitter. The first failure of a row is told, and then each tenth."""
         if self._failures % 10 == 0 and monotonic() >= self._tell_at:
             self._tell_at = monotonic() + _TELL_EVERY_S
-            log = _log()
-            level = log.error if isinstance(error, LayoutMismatch) else log.warning
-            level("events wait: the log cannot be reached", error=str(error), waiting=self._waiting)
+            if not isinstance(error, LayoutMismatch):
+                _log().warning("events wait: the log cannot be reached", error=str(error), waiting=self._waiting)
+        if isinstance(error, LayoutMismatch):
+            self._tell_layout(error)
         if isinstance(error, StoreRefused | StoreUnavailable):
             self._counts["failed_rounds"] += 1
         floor, cap = _BACKOFF_S

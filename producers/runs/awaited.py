@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from producers import exits
+
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
@@ -63,6 +65,7 @@ class Awaited:
         return turn.result()
 
     async def __aenter__(self) -> Self:
+        exits.arm_sigterm()
         if self._waits:
             await _entered(self)
         else:

@@ -1,7 +1,7 @@
 """Heartbeats: a job or client run that is at work but has nothing to tell is not silent.
 
 One daemon thread a process sends one for each block that is open, every sixth of `stale_after_s`, 5 minutes at most. A process
-that dies stops sending them: that is what the sweeper goes by.
+that dies stops sending them: that is what the sweeper goes by. One that SIGTERM ends says so for each block (producers/exits.py).
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ import time
 import weakref
 from typing import Protocol
 
+from producers import exits
+from producers.alone import is_alone
+
 _LONGEST_S = 300.0
+_SIGTERM = "ended by SIGTERM"
 
 
 class Beating(Protocol):
@@ -25,13 +29,18 @@ class Beating(Protocol):
     def beat_every_s(self) -> float:
         """Seconds between two of them."""
 
+    def abort(self, note: str) -> None:
+        """Tell that it has failed, unless its end was told already. From a signal's handler: must not raise."""
+
 
 class _Heart:
     def __init__(self) -> None:
         self._open: weakref.WeakSet[Beating] = weakref.WeakSet()
-        self._lock = threading.Lock()
+        # Reentrant: a signal's handler may find its own thread inside.
+        self._lock = threading.RLock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
 
     def add(self, work: Beating) -> None:
         with self._lock:
@@ -44,6 +53,15 @@ class _Heart:
     def remove(self, work: Beating) -> None:
         with self._lock:
             self._open.discard(work)
+
+    def abort(self, note: str) -> None:
+        # A child that was forked a moment ago may still have its parent's.
+        if self._pid != os.getpid():
+            return
+        with self._lock:
+            open_now = list(self._open)
+        for work in open_now:
+            work.abort(note)
 
     def _run(self) -> None:
         due_s = math.inf
@@ -72,7 +90,8 @@ def interval_s(stale_after_s: float) -> float:
 
 def begin(work: Beating) -> None:
     """Send heartbeats for it from now on."""
-    _heart.add(work)
+    if not is_alone():
+        _heart.add(work)
 
 
 def end(work: Beating) -> None:
@@ -87,3 +106,4 @@ def _in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_in_child)
+exits.tell_first(lambda: _heart.abort(_SIGTERM))

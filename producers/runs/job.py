@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from contract import run_id as run_ids
+from contract.errors import RunIdConflict
 from contract.events import EventType
+from contract.shown import shown
 from contract.status import Status
+from producers import exits
 from producers.default import publisher as default_publisher
 from producers.exclusive import Exclusive, exclusive
+from producers.origins import origin_of
 from producers.publish.event import Subject
 from producers.publisher import Publisher
 from producers.runs import heartbeat
@@ -82,9 +87,18 @@ class ClientRun(Awaited):
 
     def complete(self, *, success: bool = True, status: str | None = None, note: str | None = None, error: str | None = None) -> None:
         """Tell the outcome now; leaving the block then tells nothing more. `status`: any word of spec §2, wins over `success`."""
-        self._completed = True
         data = {"success": success, "status": status, "note": note, "error": error}
-        self._put(EventType.CLIENT_COMPLETED, {name: value for name, value in data.items() if value is not None})
+        # A SIGTERM in between would find nothing to tell.
+        with exits.undisturbed():
+            self._completed = True
+            self._put(EventType.CLIENT_COMPLETED, {name: value for name, value in data.items() if value is not None})
+
+    def abort(self, note: str) -> None:
+        """SIGTERM ends the process in the midst of the block."""
+        if not self._completed:
+            self._completed = True
+            # Past the writer, if there is one: nobody would wait for it.
+            self._publisher.put(EventType.CLIENT_COMPLETED, self._subject, {"success": False, "note": note})
 
     def beat(self) -> None:
         """Tell that the run is alive; sent by itself while the block is open."""
@@ -104,12 +118,13 @@ class ClientRun(Awaited):
         return self._publisher.settings.durable
 
     def __enter__(self) -> ClientRun:
-        self._put(EventType.CLIENT_STARTED, {} if self._name is None else {"client_name": self._name})
-        heartbeat.begin(self)
+        started = {"client_name": self._name, "origin": origin_of(self._subject.run)}
+        with exits.undisturbed():
+            self._put(EventType.CLIENT_STARTED, {name: value for name, value in started.items() if value is not None})
+            heartbeat.begin(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        heartbeat.end(self)
         if not self._completed:
             if error is None:
                 self.complete()
@@ -117,6 +132,7 @@ class ClientRun(Awaited):
                 self.complete(success=False, note=told(error))
             else:
                 self.complete(success=False, error=told(error))
+        heartbeat.end(self)
 
 
 class Job(Awaited):
@@ -136,11 +152,11 @@ class Job(Awaited):
         exclusive: bool = False,
     ) -> None:
         """`publisher`: the process's own for None. `run_id`: one is made at first need for None, and its maker is its origin.
-        `origin`: who made the run ID, if it is new."""
+        `origin`: who made the run ID, if it is new. Raises RunIdInvalid, and RunIdConflict for the run ID of a client's run."""
         super().__init__()
         self.lock: Exclusive | None = None
         """What keeps others from starting, once the block is entered; None if it is not exclusive."""
-        self._wanted = (publisher, run_id, origin)
+        self._wanted = (publisher, None if run_id is None else _jobs(run_id), origin)
         self._job_type = job_type
         self._stream = stream
         self._exclusive = exclusive
@@ -166,9 +182,18 @@ class Job(Awaited):
 
     def complete(self, *, success: bool = True, status: str | None = None, note: str | None = None) -> None:
         """Tell the orchestrator's outcome now; leaving the block then tells nothing more."""
-        self._completed = True
         data = {"success": success, "status": status, "note": note}
-        self._put(EventType.JOB_COMPLETED, {name: value for name, value in data.items() if value is not None})
+        # As above.
+        with exits.undisturbed():
+            self._completed = True
+            self._put(EventType.JOB_COMPLETED, {name: value for name, value in data.items() if value is not None})
+
+    def abort(self, note: str) -> None:
+        """SIGTERM ends the process in the midst of the block."""
+        if not self._completed:
+            self._completed = True
+            own, subject, _ = self._open()
+            own.put(EventType.JOB_COMPLETED, subject, {"status": Status.FAILED, "note": note})
 
     def beat(self) -> None:
         """Tell that the job is alive; sent by itself while the block is open."""
@@ -187,7 +212,8 @@ class Job(Awaited):
                     own = default_publisher() if publisher is None else publisher
                     if run_id is None:
                         run_id, origin, _ = take_run_id(own.settings)
-                    self._opened = _Opened(own, own.subject(run_id), origin)
+                    subject = own.subject(run_id)
+                    self._opened = _Opened(own, subject, origin or origin_of(subject.run))
         return self._opened
 
     def _put(self, kind: EventType, data: dict[str, Any]) -> None:
@@ -209,18 +235,29 @@ class Job(Awaited):
             lock.__enter__()
             self.lock = lock
         started = {"job_type": self._job_type, "stream": self._stream, "origin": origin}
-        own.put(EventType.JOB_STARTED, subject, {name: value for name, value in started.items() if value is not None})
-        heartbeat.begin(self)
+        with exits.undisturbed():
+            own.put(EventType.JOB_STARTED, subject, {name: value for name, value in started.items() if value is not None})
+            heartbeat.begin(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        heartbeat.end(self)
         if not self._completed:
             self.complete(
                 success=error is None, status=None if error is None else Status.FAILED, note=None if error is None else told(error)
             )
+        heartbeat.end(self)
         if self.lock is not None:
             self.lock.__exit__(kind, error, trace)
+
+
+def _jobs(run_id: str) -> str:
+    run = run_ids.require(run_id)
+    if run.base is None or run.client is not None:
+        raise RunIdConflict(
+            f"{shown(run.standard)} is the run of client {shown(run.client)}, not a job's: use {run.base} for the job. "
+            "Within `runtally exec --client` producers.current_run() is the client's run"
+        )
+    return run.base
 
 
 class _Opened(NamedTuple):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from contract import keys
 from contract.errors import RuntallyError
 from contract.link import Link
+from producers.alone import is_alone
 from producers.runs.run_ids import TakenId, take_run_id
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ def run_named(settings: Settings, kind: str, name: str) -> TakenId:
 
     Asks Redis for a few seconds at most; never raises for its absence: then it is a run ID of its own, not `reserved`.
     """
+    if is_alone():
+        return take_run_id(settings)
     key = keys.named_run(kind, name)
     link = Link(settings.redis_url.get_secret_value(), name="runtally-run-id", timeout_s=_TIMEOUT_S)
     try:
@@ -46,6 +49,8 @@ def claim(link: Link, key: str, candidate: str, ttl_s: int) -> str:
 
 def known_run(settings: Settings, kind: str, name: str) -> str | None:
     """The run ID of this name, if there is one and Redis can be asked. Changes nothing, never raises for Redis' absence."""
+    if is_alone():
+        return None
     link = Link(settings.redis_url.get_secret_value(), name="runtally-run-id", timeout_s=_TIMEOUT_S)
     try:
         link.open()

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from contract import keys
 from contract.errors import RuntallyError
 from contract.link import Link
-from contract.run_id import LocalIds, next_second
+from contract.run_id import LocalIds, require
+from producers import origins
+from producers.alone import is_alone
 
 if TYPE_CHECKING:
     from contract.settings import Settings
@@ -37,15 +39,31 @@ def take_run_id(settings: Settings, now: datetime | None = None) -> TakenId:
     """
     origin = token_hex(8)
     candidate = _local.take(datetime.now(UTC) if now is None else now)
+    if is_alone():
+        return TakenId(candidate, origin, False)
     link = Link(settings.redis_url.get_secret_value(), name="runtally-run-id", timeout_s=_TIMEOUT_S)
     try:
         link.open()
         for _ in range(_TRIES):
             if link.call("SET", keys.reserved(candidate), origin, "NX", "EX", _RESERVED_S) is not None:
                 return TakenId(candidate, origin, True)
-            candidate = next_second(candidate)
+            # Passed over for good: were Redis away the next time, it would not be known there that this second is taken.
+            candidate = _local.take(_time_of(candidate))
     except RuntallyError:
         return TakenId(candidate, origin, False)
     finally:
         link.close()
     return TakenId(candidate, origin, False)
+
+
+def make_run_id(settings: Settings, now: datetime | None = None) -> str:
+    """`take_run_id` for those who get the run ID alone: `origins` remembers who made it."""
+    run_id, origin, _ = take_run_id(settings, now)
+    origins.remember(run_id, origin)
+    return run_id
+
+
+def _time_of(base: str) -> datetime:
+    time = require(base).started_at
+    assert time is not None
+    return time

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from contract import run_id as run_ids
 from producers.runs import heartbeat
 from producers.runs.current import working_on
 from producers.runs.job import ClientRun, Job, told
@@ -37,7 +38,9 @@ class Terms(NamedTuple):
 
     def work(self, publisher: Publisher, run_id: str, origin: str | None = None) -> Work:
         """The work, not begun. `origin`: who made the run ID, if it is new. Raises RunIdInvalid, RunIdConflict."""
-        job = Job(publisher, run_id, self.job_type, self.stream, origin)
+        # The run ID of this very client's run is as good as its job's.
+        base = run_id if self.client is None else run_ids.require(run_ids.with_client(run_id, self.client)).base
+        job = Job(publisher, base, self.job_type, self.stream, origin)
         return Work(job, None if self.client is None else job.client(self.client), joins=self.joins)
 
 

@@ -17,6 +17,7 @@ from contract import keys
 from contract import run_id as run_ids
 from contract.errors import RunNotContinued, StoreRefused, StoreUnavailable
 from contract.link import Command, Link
+from producers.alone import is_alone
 from producers.scoring.standing import Standing, client_field, intent_field, mark_field
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Marks:
 
     def load(self) -> None:
         """What earlier attempts have finished. Raises StoreUnavailable when Redis cannot be asked, and RunNotContinued."""
+        if is_alone():
+            return
         try:
             self._link.open()
             reply = self._link.call("HGETALL", self._key)
@@ -145,7 +148,7 @@ class Marks:
         """Store intents and these marks, if there are any. Whether Redis took them."""
         settled = self._settled if marks else set()
         stored = {**{name: value for name, value in self._intended.items() if name not in settled}, **marks}
-        if not stored:
+        if not stored or is_alone():
             return True
         try:
             self._link.open()

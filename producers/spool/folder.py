@@ -37,7 +37,7 @@ class Folder:
         self._lock_fd = lock_fd
 
     @classmethod
-    def make(cls, root: Path, nonce: str, target: str) -> Folder:
+    def make(cls, root: Path, nonce: str, target: str, partitions: int) -> Folder:
         """The folder of a new publisher. It appears under its name with the lock already held: dying in between leaves a hidden
         folder without batches, for `sweep`."""
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ class Folder:
         lock_fd = os.open(hidden / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _write_synced(hidden / ABOUT, about(target))
+            _write_synced(hidden / ABOUT, about(target, partitions))
             hidden.rename(root / nonce)
             sync_directory(root)
         except BaseException:
@@ -113,9 +113,10 @@ def folders(root: Path) -> Iterator[Path]:
     yield from (root / name for name in names)
 
 
-def about(target: str) -> dict[str, Any]:
-    """What is told of a folder: whom its batches are for, and who made it when."""
-    return {"target": target, "pid": os.getpid(), "host": os.uname().nodename, "made": datetime.now(UTC).isoformat(timespec="seconds")}
+def about(target: str, partitions: int) -> dict[str, Any]:
+    """What is told of a folder: whom its batches are for, for how many partitions they were cut, and who made it when."""
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"target": target, "partitions": partitions, "pid": os.getpid(), "host": os.uname().nodename, "made": made}
 
 
 def read_about(path: Path) -> dict[str, Any]:

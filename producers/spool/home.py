@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from producers.spool.folder import Folder, folders, read_about, sweep, target_of
 from producers.spool.lane import Lane, LaneKey
 from producers.spool.queue import Queue, queues_in
 from producers.spool.room import Room
+from producers.spool.scattered import scattered
 from producers.spool.segment import SUFFIX
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class Home:
         """A new queue in this publisher's own folder. Raises SpoolRefused."""
         if self._own is None:
             try:
-                self._own = Folder.make(self._root, self._nonce, self._target)
+                self._own = Folder.make(self._root, self._nonce, self._target, self._partitions)
             except OSError as error:
                 raise refused(error) from error
         return Queue(self._own.path, partition, self._room)
@@ -58,14 +60,15 @@ class Home:
         except OSError:
             folder.forget()
             return []
-        if any(queue.partition >= self._partitions for queue in queues):
-            folder.forget()
-            return []
         if not queues:
             folder.remove()
             return []
         self._adopted[path.name] = folder
-        return [Lane((path.name, queue.partition), "", queue=queue) for queue in queues]
+        # An older version did not record for how many partitions it cut.
+        cut_for = read_about(path).get("partitions", self._partitions)
+        foreign = cut_for != self._partitions or any(queue.partition >= self._partitions for queue in queues)
+        scatter = partial(scattered, partitions=self._partitions) if foreign else None
+        return [Lane((path.name, queue.partition), "", queue=queue, scatter=scatter) for queue in queues]
 
     def keep_adopted(self, lanes: Mapping[LaneKey, Lane]) -> dict[LaneKey, Lane]:
         """Those of the adopted lanes whose folders are not delivered in full; the folders of the others are removed."""

@@ -7,7 +7,7 @@ is stored only when all older ones of its lane are: so what an adopter finds is 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -28,7 +28,8 @@ LaneKey = int | tuple[str, int]
 @dataclass(slots=True, eq=False)
 class Batch:
     """What becomes one log entry. `body`: a CloudEvents JSON batch. `first`, `last`: sequences of its numbered events, 0 if none.
-    `places`: where it is stored; none while it is in memory only. `tried`: it may be in the log already."""
+    `places`: where it is stored; none while it is in memory only. `tried`: it may be in the log already. `scattered`: the same events by
+    the partitions they belong to, where they were cut for another number of partitions."""
 
     lane: LaneKey
     partition: int
@@ -38,12 +39,26 @@ class Batch:
     last: int = 0
     places: list[tuple[Segment, int]] = field(default_factory=list)
     tried: bool = False
+    scattered: dict[int, bytes] | None = None
+
+    @property
+    def entries(self) -> Mapping[int, bytes]:
+        """What is to be appended: partition -> a log entry's body. All of it, or all of it again."""
+        return {self.partition: self.body} if self.scattered is None else self.scattered
 
 
 class Lane:
-    """Not thread-safe. `make_queue` is called at the first store; an adopted lane comes with its queue and stores nothing."""
+    """Not thread-safe. `make_queue` is called at the first store; an adopted lane comes with its queue and stores nothing, and with
+    `scatter` where it was cut for another number of partitions."""
 
-    def __init__(self, key: LaneKey, source: str, make_queue: Callable[[], Queue] | None = None, queue: Queue | None = None) -> None:
+    def __init__(
+        self,
+        key: LaneKey,
+        source: str,
+        make_queue: Callable[[], Queue] | None = None,
+        queue: Queue | None = None,
+        scatter: Callable[[bytes], dict[int, bytes]] | None = None,
+    ) -> None:
         self.key = key
         self.front: deque[Batch] = deque()
         self.sent = 0
@@ -58,6 +73,7 @@ class Lane:
         self._damages = 0
         self._source = source
         self._make_queue = make_queue
+        self._scatter = scatter
 
     @property
     def spilled(self) -> bool:
@@ -187,4 +203,5 @@ class Lane:
             next((record.first for record in records if record.first), 0),
             max(record.last for record in records),
             places,
+            scattered=None if self._scatter is None else self._scatter(body),
         )

@@ -20,6 +20,8 @@ from producers import default
 from producers.gateway import handlers
 from producers.publisher import Publisher
 from tests.server.counted_runs import Run, only_run, runs
+from tests.server.test_exec import Shell
+from worker.rows import text
 
 ROOT = Path(__file__).parents[2]
 LEADS = {"client-a": [{"id": "1"}, {"id": "2"}], "client-b": [{"id": "3"}]}
@@ -153,3 +155,20 @@ def test_handlers_can_be_registered_as_shown(
         after["score"](job, {"group": "all"})
     assert producers.flush() == 0
     assert metrics_of(only_run(settings)) == {"client-a": {"Leads Processed": 4}}
+
+
+def test_a_script_that_counts_into_the_run_of_runtally_exec(settings: Settings, tmp_path: Path) -> None:
+    script = tmp_path / "import_leads.py"
+    stand_in = "def read_leads(client):\n    return [1, 2, 3, 4]\n\n\n"
+    script.write_text(stand_in + block("docs/producers.md", "import_leads.py"), "utf-8")
+    done = Shell(settings, tmp_path).run("--client", "acme", "--", sys.executable, script.name)
+    assert (done.returncode, done.stderr) == (0, b"")
+    job, (client,) = only_run(settings)
+    assert (client.row_id, client.status, client.metrics) == (f"{job.run}-acme", Status.COMPLETED, {"Leads Processed": 4})
+    assert "read from the CRM" in text(job, "notes")
+
+
+def test_a_test_of_ones_own_code(settings: Settings) -> None:
+    run_block(block("docs/producers.md", "producers.testing"))["test_every_lead_is_counted"]()
+    assert producers.flush() == 0
+    assert runs(settings) == []

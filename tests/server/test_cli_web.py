@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -37,6 +38,8 @@ def test_healthz_tells_how_far_the_workers_are_behind(settings: Settings) -> Non
     link.call("XADD", keys.log(3), f"{int(time.time() * 1000) - 60_000}-0", "batch", "[]")
     link.call("ZADD", keys.dirty(2), 0, "250930-141522", 0, "250930-141522-Jane-Doe")
     link.call("XADD", keys.dead(0), "*", "reason", "no event")
+    link.call("XADD", keys.GATEWAY_DEAD, "*", "reason", "no webhook")
+    link.call("HINCRBY", keys.GATEWAY_COUNTERS, "events_taken", 7)
 
     with TestClient(create_app(settings)) as client:
         answer = client.get("/healthz")
@@ -53,11 +56,12 @@ def test_healthz_tells_how_far_the_workers_are_behind(settings: Settings) -> Non
         "running": 3,
         "events": 12,
         "dirty": 2,
-        "dead": 1,
+        "dead": 2,
         "findings": 0,
         "dead_value": 7,
         "unknown_metrics": 3,
         "integrity_warnings": 1,
+        "gateway": {"events_taken": 7},
         "reason": "",
         "version": __version__,
     }
@@ -137,6 +141,26 @@ def test_an_error_is_one_line_with_the_next_step_and_exit_code_2(
     assert told.startswith("runtally: unknown setting RUNTALLY_REDIS_ULR")
     assert "Mend the environment" in told
     assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    ("setting", "text", "told"),
+    [
+        ("RUNTALLY_LINEAGE_FILE", '[complete]\n"Tasks Completed" = 1', "there is no metric 'Tasks Completed'"),
+        ("RUNTALLY_METRICS_FILE", "[metrics.errors]\ntype = 'sum'", "file.toml"),
+    ],
+)
+def test_a_file_that_cannot_be_used_stops_the_gateway_with_a_clear_line(  # fixtures and cases
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, setting: str, text: str, told: str
+) -> None:
+    file = tmp_path / "file.toml"
+    file.write_text(text)
+    monkeypatch.setenv(setting, str(file))
+    assert run(monkeypatch, "web", "--port", str(free_port())) == command.EXIT_ERROR
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("runtally: ")
+    assert complaint.count("\n") == 2, "what is wrong, and the next step"
+    assert told in complaint
 
 
 @pytest.mark.parametrize(("missing", "extra"), [("typer", "cli"), ("fastapi", "web"), ("celery.app", "worker")])

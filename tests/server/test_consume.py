@@ -18,6 +18,7 @@ from worker.consume import Consumer
 from worker.fold import Known, Rules, fold
 from worker.fold.working import Working
 from worker.rows import from_hash, to_hash
+from worker.store.partition import Committed
 
 PARTITION = keys.partition_of(RUN, 8)
 
@@ -103,19 +104,19 @@ def test_a_worker_that_lost_its_partition_changes_nothing(bench: Bench, settings
     bench.append(*leads(1, 11))
     zombie, other = consumer(settings), consumer(settings)
     commit = zombie._store.commit
-    refused = []
+    refused: list[Committed] = []
 
-    def late(read_from: str, changes: Any) -> bool:
+    def late(read_from: str, changes: Any) -> Committed:
         if not refused:
             bench.link.call("DEL", keys.consume_lease(PARTITION))
             other.turn()
         refused.append(commit(read_from, changes))
-        return bool(refused[-1])
+        return refused[-1]
 
     zombie._store.commit = late  # type: ignore[method-assign]
     bench.append(*leads(11, 21))
     zombie.turn()
-    assert refused[0] is False
+    assert refused[0] is Committed.MOVED
     assert bench.row("a").metrics == {"Leads Processed": 20}
 
 
@@ -125,7 +126,7 @@ def test_a_connection_lost_at_the_commit_neither_loses_nor_doubles(bench: Bench,
     worker = consumer(settings)
     commit = worker._store.commit
 
-    def broken(read_from: str, changes: Any) -> bool:
+    def broken(read_from: str, changes: Any) -> Committed:
         if applied:
             commit(read_from, changes)
         worker._link.close()

@@ -163,6 +163,10 @@ def test_dying_between_append_and_delete_counts_once_however_often(desk: Desk, m
             with pytest.raises(StoreUnavailable):
                 desk.retry.send(letter, edit)
             assert desk.fold() == [letter]
+        with pytest.raises(StoreUnavailable):
+            desk.retry.send(letter, '{"errors": 3}', subject=f"{RUN}-b")
+        assert desk.fold() == [letter]
+        assert desk.link.call("EXISTS", keys.row(PARTITION, f"{RUN}-b")) == 0, "another subject makes no other event of it"
     desk.retry.send(letter, '{"errors": 3}')
     desk.retry.send(letter, '{"errors": 3}')
     assert desk.fold() == []

@@ -153,6 +153,20 @@ def test_run_id_and_client_are_what_lines_leave_out(settings: Settings, shell: S
     assert (job.run, client.client, client.metrics) == (RUN, "a", {"Errors": 1})
 
 
+def test_a_client_for_all_lines_is_none_for_those_about_the_job(settings: Settings, shell: Shell) -> None:
+    written = lines(
+        {"type": "client.metrics.updated", "metrics": {"errors": 1}},
+        {"type": "client.run.completed", "success": True},
+        {"type": "job.heartbeat"},
+        {"type": "job.completed", "success": True},
+    )
+    for words, exec_run in ((("--run-id", RUN, "--client", "a"), None), (("--run-id", f"{RUN}-b"), None), ((), f"{RUN}-c")):
+        environment = {} if exec_run is None else {"RUNTALLY_RUN_ID": exec_run}
+        shell.emitted("-", *words, stdin=written, **environment)
+    _, clients = only_run(settings)
+    assert [(row.client, row.metrics["Errors"]) for row in clients] == [("a", 1), ("b", 1), ("c", 1)]
+
+
 def test_within_runtally_exec_events_belong_to_its_run(settings: Settings, shell: Shell) -> None:
     shell.emitted("client.metrics.updated", "--metric", "leads_processed=3", RUNTALLY_RUN_ID=f"{RUN}-Jane-Doe")
     shell.emitted("job.rows.requested", "--note", "from the shell", RUNTALLY_RUN_ID=f"{RUN}-Jane-Doe")

@@ -108,6 +108,26 @@ def test_the_command_can_add_to_its_run(settings: Settings, shell: Shell) -> Non
     assert "from within" in text(job, "notes")
 
 
+def test_calls_and_blocks_in_the_command_count_into_its_run(settings: Settings, shell: Shell) -> None:
+    call = "import os, producers; producers.update_client_metrics(os.environ['RUNTALLY_RUN_ID'], 'acme', {'leads_processed': 4})"
+    opening = "import producers\nwith producers.current_job().client('acme') as run: run.count(leads_processed=5)"
+    assert shell.run("--client", "acme", "--run-id", "250930-141522", "--", sys.executable, "-c", call).returncode == 0
+    assert shell.run("--run-id", "250930-141522", "--", sys.executable, "-c", opening).returncode == 0
+    job, (client,) = only_run(settings)
+    assert (job.status, client.client, client.metrics) == (Status.COMPLETED, "acme", {"Leads Processed": 9})
+
+
+def test_a_clients_run_cannot_be_opened_as_a_job(shell: Shell) -> None:
+    opening = "import os, producers; producers.job(run_id=os.environ['RUNTALLY_RUN_ID'])"
+    done = shell.run("--client", "acme", "--", sys.executable, "-c", opening)
+    assert done.returncode == 1
+    assert b"is the run of client 'acme', not a job's" in done.stderr
+    assert b"producers.current_run()" in done.stderr
+    refused = shell.run("--run-id", "250930-141522-acme", "--", "true")
+    assert refused.returncode == 2
+    assert b"use 250930-141522 for the job" in refused.stderr
+
+
 def test_a_client_in_somebodys_run_leaves_the_job_to_its_owner(settings: Settings, shell: Shell) -> None:
     part = " ".join(shell.words("--run-id", "$RUNTALLY_RUN_ID", "--client"))
     done = shell.run("--job-type", "nightly", "--", "sh", "-c", f"{part} a -- false; {part} b -- true")

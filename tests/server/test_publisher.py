@@ -111,6 +111,8 @@ def test_events_wait_while_redis_is_away_and_arrive_once_it_is_back(durable_valk
     assert publisher.flush() == 0
     link = Link(durable_valkey.url, name="test")
     link.open()
+    # WAITAOF speaks of what its own connection wrote: without a write it would answer at once.
+    link.call("SET", "test", "1")
     link.call("WAITAOF", 1, 0, 5000)
     link.close()
     durable_valkey.kill()

@@ -62,7 +62,7 @@ def test_what_dead_publishers_left_is_listed_and_sent(settings: Settings, make_s
     assert refused.returncode == 1
     assert "nothing to send" in refused.stdout
     path = next(folders(settings.spool_dir))
-    (path / ABOUT).write_text(json.dumps(about(target_of(settings.redis_url.get_secret_value()))))
+    (path / ABOUT).write_text(json.dumps(about(target_of(settings.redis_url.get_secret_value()), settings.partitions)))
     one = runtally(settings, "drain", "--json")
     assert one.returncode == 1
     assert len(json.loads(one.stdout)["left"]) == 1

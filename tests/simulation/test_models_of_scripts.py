@@ -34,6 +34,7 @@ def commit(rng: Random) -> tuple[list[str], list[Any]]:
     rows = [(f"row{n}", fields, rng.choice(["", "7"]), rng.choice(["", "dirty"]), rng.choice(["", "", "aside"])) for n in range(2)]
     changes = {
         "rows": rows,
+        "there": rng.randrange(3),
         "marks": ["p1", "3", "p2", str(rng.randrange(9))],
         "ids": [[FAR_MS // 1000, "digest"]],
         "clients": [["a", "b"]],
@@ -47,13 +48,22 @@ def commit(rng: Random) -> tuple[list[str], list[Any]]:
     return [f"rt:{{c}}:{name}" for name in names], [offset, rng.choice(["1-1", "2-2"]), "9", msgspec.msgpack.encode(changes), 10]
 
 
+def retire(rng: Random) -> tuple[list[str], list[Any]]:
+    """Of the run that `commit` makes, with its clients, or with one too few."""
+    clients = rng.choice([["row0", "row1"], ["row0", "row1"], ["row1"]])
+    names = ["runs", "retired", "open", "dirty", "clients", "job", *clients]
+    until_ms = rng.choice([4, 5, 10**15])
+    return [f"rt:{{c}}:{name}" for name in names], ["run", until_ms, rng.choice(["", "1"]), "run", *clients]
+
+
 def arguments(name: str, rng: Random) -> tuple[list[str], list[Any]]:
     """Keys and arguments of one call, so few that calls meet."""
     token, other = rng.choice(["t1", "t2"]), rng.choice(["t1", "t2", "t3"])
     row = f"row{rng.randrange(3)}"
     calls: dict[str, tuple[list[str], list[Any]]] = {
         "commit": commit(rng),
-        "sent": (["rt:{c}:row0", "rt:{c}:dirty", "rt:{c}:clients"], ["row0", rng.randrange(9), rng.choice(["", "rec1"]), 0]),
+        "sent": (["rt:{c}:row0", "rt:{c}:dirty"], ["row0", rng.randrange(9), rng.choice(["", "rec1"])]),
+        "retire": retire(rng),
         "dirty_defer": (["rt:{c}:dirty"], [row, FAR_MS, rng.choice([0, 7])]),
         "dirty_claim": (["rt:{c}:dirty"], [row, FAR_MS]),
         "dirty_release": (["rt:{c}:dirty"], [row, rng.choice([0, 7])]),

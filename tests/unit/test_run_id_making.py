@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.errors import RunIdInvalid
-from contract.run_id import LocalIds, from_datetime, is_valid, next_second
+from contract.run_id import LocalIds, from_datetime, is_valid
 
 NOON = datetime(2025, 9, 30, 12, 0, 0, tzinfo=UTC)
 
@@ -46,27 +46,6 @@ def test_an_id_is_the_utc_time_of_the_start(time: datetime, base: str) -> None:
 def test_a_time_that_two_digits_cannot_tell_is_refused(time: datetime) -> None:
     with pytest.raises(RunIdInvalid):
         from_datetime(time)
-
-
-@pytest.mark.parametrize(
-    ("base", "after"),
-    [
-        ("250930-141522", "250930-141523"),
-        ("250930-235959", "251001-000000"),
-        ("240228-235959", "240229-000000"),
-        ("251231-235959", "260101-000000"),
-    ],
-)
-def test_next_second(base: str, after: str) -> None:
-    assert next_second(base) == after
-
-
-@pytest.mark.parametrize(
-    "base", ["991231-235959", "250930-141522-Jane", "250930-141522.0", "2025-09-30T14:15:22Z", "259999-999999", "", None]
-)
-def test_next_second_of_what_is_no_base_is_refused(base: str) -> None:
-    with pytest.raises(RunIdInvalid):
-        next_second(base)
 
 
 def test_two_runs_in_the_same_second_get_different_ids() -> None:

@@ -18,7 +18,7 @@ def hidden(root: Path, age_s: float) -> Path:
     child = os.fork()
     if not child:
         Path.rename = lambda *_: os._exit(0)  # type: ignore[method-assign, assignment]
-        Folder.make(root, "abc", "redis")
+        Folder.make(root, "abc", "redis", 8)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     left = root / ".abc"

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -14,16 +15,17 @@ from contract.events import Event, EventType, Flawed, decode_batch
 from contract.run_id import parse
 from worker.dead.letter import DeadLetter
 
-SOURCE = "/dead-letters"
-"""The source of events that are letters sent again."""
-
+_WEBHOOK = (
+    "a webhook is sent to the gateway, which is no event's way: take what `runtally dead show {id} --json` has as `content`, mend it, "
+    "POST it to {route}{query} and drop the letter"
+)
 _PARTS = ("metrics", "totals", "skips")
 _DATA = "data"
 """The part that fields of an event's data were set aside from, whole."""
 
 
 class Again(NamedTuple):
-    """The event that a letter becomes. `id` follows from the letter alone, whatever it was edited to: with SOURCE it is the identity by
+    """The event that a letter becomes. `id` follows from the letter alone, whatever it was edited to: with its source it is the identity by
     which any number of tries, of whatever edits, counts once."""
 
     type: str
@@ -42,6 +44,8 @@ def again(letter: DeadLetter, edit: str | None = None, subject: str | None = Non
     field an update. The time is the time of the event that it stood in. Raises LetterInvalid when no such event can be made.
     """
     content = letter.text if edit is None else edit
+    if letter.kind == "webhook":
+        raise LetterInvalid(_WEBHOOK.format(id=letter.id, route=letter.origin.get("route", "its route"), query=_query(letter)))
     if letter.kind == "event":
         event = _event(content)
         named, kind, data, time = event.subject, event.type, msgspec.to_builtins(event.data), event.time
@@ -58,6 +62,10 @@ def again(letter: DeadLetter, edit: str | None = None, subject: str | None = Non
     elif letter.kind == "value" and client is None:
         raise LetterInvalid(f"{run} names no client, and a job's metrics are the totals of its clients: give --subject {run}-CLIENT")
     return Again(kind, run, client, data, _identity(letter), time or _told_time(letter))
+
+
+def _query(letter: DeadLetter) -> str:
+    return "" if letter.client is None else f"?client={quote(letter.client, safe='')}"
 
 
 def _event(content: str) -> Event:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from contract.logs import Redact
+from contract.logs import redactor
 from contract.settings import Settings
 from worker.dead.letter import DeadLetter
 
@@ -19,8 +19,7 @@ class Hiding:
     """Hides known secrets, logins in URLs, what looks like a token, and texts under names that promise a secret."""
 
     def __init__(self, settings: Settings) -> None:
-        secrets = (settings.airtable_token, settings.redis_url, settings.broker_url)
-        self._redact = Redact(tuple(secret.get_secret_value() for secret in secrets if secret is not None))
+        self._redact = redactor(settings)
 
     def text(self, text: str) -> str:
         """The text without secrets."""
@@ -47,7 +46,7 @@ class Hiding:
             "reason": self.text(letter.reason),
             "time": letter.at.isoformat(timespec="milliseconds"),
             "run": about.base,
-            "client": about.client,
+            "client": self.text(letter.client or "") or None,
             "origin": self.value(letter.origin),
             "content": self.value(letter.content),
         }

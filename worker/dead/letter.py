@@ -14,9 +14,12 @@ from contract.errors import LetterInvalid
 from contract.run_id import RunId, parse
 
 AIR = "air"
-"""The place of what Airtable refused. The other places are the partitions, by number."""
+"""The place of what Airtable refused."""
 
-_LETTER_ID = re.compile(rf"({AIR}|[0-9]{{1,4}}):([0-9]{{1,19}})-([0-9]{{1,19}})", re.ASCII).fullmatch
+WEB = "web"
+"""The place of webhooks that cannot be used. The other places are the partitions, by number."""
+
+_LETTER_ID = re.compile(rf"({AIR}|{WEB}|[0-9]{{1,4}}):([0-9]{{1,19}})-([0-9]{{1,19}})", re.ASCII).fullmatch
 
 
 class LetterId(NamedTuple):
@@ -40,14 +43,14 @@ def letter_id(text: str) -> LetterId:
     found = _LETTER_ID(text.strip())
     if found is None:
         raise LetterInvalid(f"{text[:100]!r} is no dead letter's ID: they look like 3:1759234522000-0 or {AIR}:1759234522000-0")
-    place = found[1] if found[1] == AIR else str(int(found[1]))
+    place = found[1] if found[1] in (AIR, WEB) else str(int(found[1]))
     return LetterId(int(found[2]), int(found[3]), place)
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """`kind`: event, value, status, field or row. `origin`: where it stood, as the one who set it aside told. `text`: what was set aside,
-    JSON if it could be read."""
+    """`kind`: event, value, status, field, row or webhook. `origin`: where it stood, as the one who set it aside told. `text`: what was
+    set aside, JSON if it could be read."""
 
     id: LetterId
     kind: str
@@ -72,7 +75,7 @@ class DeadLetter:
     def subject(self) -> str:
         """The row it is about, as it was written; "" when nothing tells."""
         told = self.origin.get("subject") or self.origin.get("row")
-        if told is None and isinstance(self.content, dict):
+        if told is None and self.kind != "webhook" and isinstance(self.content, dict):
             told = self.content.get("subject")
         return told if isinstance(told, str) else ""
 
@@ -80,6 +83,12 @@ class DeadLetter:
     def about(self) -> RunId:
         """The run and the client it is about, as far as the subject tells."""
         return parse(self.subject)
+
+    @property
+    def client(self) -> str | None:
+        """The client it is about: of its subject, or as the one who set it aside told."""
+        told = self.about.client or self.origin.get("client")
+        return told if isinstance(told, str) else None
 
 
 def from_entry(place: str, entry: bytes, fields: Sequence[bytes]) -> DeadLetter:

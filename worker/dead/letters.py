@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from contract import keys
 from contract.link import Link
-from worker.dead.letter import AIR, DeadLetter, LetterId, from_entry
+from worker.dead.letter import AIR, WEB, DeadLetter, LetterId, from_entry
 from worker.dead.wanted import Wanted
 from worker.store.wrong_type import passed_over
 
@@ -25,6 +25,8 @@ class DeadLetters:
         self._link = link
         self._streams = {str(partition): keys.dead(partition) for partition in range(partitions)}
         self._counters = [keys.state(partition) for partition in range(partitions)]
+        self._streams[WEB] = keys.GATEWAY_DEAD
+        self._counters.append(keys.GATEWAY_COUNTERS)
         if base_id is not None:
             self._streams[AIR] = keys.flush_dead(base_id)
             self._counters.append(keys.flush_counters(base_id))

@@ -8,12 +8,13 @@ from contract.events import decode_batch, encode_event
 from contract.link import Link
 from contract.registry import Registry
 from contract.run_id import parse
+from contract.sources import DEAD_LETTERS
 from worker.appending import append
-from worker.dead.again import SOURCE, Again, again
+from worker.dead.again import Again, again
 from worker.dead.letter import AIR, DeadLetter
 from worker.dead.letters import DeadLetters
 from worker.fold import Entry, Known, Rules, fold_surely
-from worker.store import dirty
+from worker.store import dirty, retired
 
 _ENCODE_ERRORS = (TypeError, ValueError, RecursionError)
 
@@ -38,7 +39,7 @@ class Retry:
         else:
             event = again(letter, edit, subject)
             self._trial(event)
-            append(self._link, self._partitions, source=SOURCE, **event._asdict())
+            append(self._link, self._partitions, source=DEAD_LETTERS, **event._asdict())
         self._letters.drop(letter.id)
 
     def fault(self, letter: DeadLetter, edit: str | None = None, subject: str | None = None) -> str | None:
@@ -56,13 +57,14 @@ class Retry:
         subject = event.run_id if event.client_id is None else f"{event.run_id}-{event.client_id}"
         try:
             wire = encode_event(
-                id=event.id, source=SOURCE, type=event.type, subject=subject, time=event.time, sequence=None, data=dict(event.data)
+                id=event.id, source=DEAD_LETTERS, type=event.type, subject=subject, time=event.time, sequence=None, data=dict(event.data)
             )
         except _ENCODE_ERRORS as error:
             raise LetterInvalid(f"it cannot be written as an event: {error}") from error
         partition = keys.partition_of(event.run_id, self._partitions)
         entry = Entry("1-0", int(event.time.timestamp() * 1000), decode_batch(wire))
-        changes = fold_surely(Rules(self._registry, partition, self._partitions), Known(), [entry])
+        known = Known(retired=retired.told([event.run_id], self._link.call(*retired.asked(partition, [event.run_id]))))
+        changes = fold_surely(Rules(self._registry, partition, self._partitions), known, [entry])
         return changes.letters[0].reason if changes.letters else None
 
     def _write_again(self, letter: DeadLetter, edit: str | None, subject: str | None) -> None:

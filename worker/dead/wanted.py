@@ -8,7 +8,7 @@ from datetime import datetime
 from contract.run_id import RunId
 from worker.dead.letter import DeadLetter
 
-KINDS = ("event", "value", "status", "field", "row")
+KINDS = ("event", "value", "status", "field", "row", "webhook")
 
 
 @dataclass(frozen=True)
@@ -40,4 +40,4 @@ class Wanted:
         about = letter.about
         if self.run is not None and (about.base != self.run.base or self.run.client not in (None, about.client)):
             return False
-        return self.client is None or about.client == self.client
+        return self.client is None or letter.client == self.client

@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 
 from contract.link import Link
 from contract.registry import Registry
-from contract.settings import Settings
 from worker.flush.columns import LINK, Fields, client_fields, job_fields
 from worker.rows import AnyRow, ClientRow, JobRow, from_hash
 from worker.store import dirty
@@ -23,7 +22,6 @@ class Draft:
     """A row to write. `fields` by display name; what Airtable does not take is removed from them along the way.
 
     `version`: what `fields` shows. `record_id`: where it is in Airtable, as far as known; `known_id`: as Redis has it.
-    `keep_s`: how long the row is kept once it is clean, 0 while it runs.
     """
 
     ref: RowRef
@@ -34,7 +32,6 @@ class Draft:
     fields: Fields
     record_id: str | None
     known_id: str | None
-    keep_s: int
     typecast: bool = False
     tried: set[str] = field(default_factory=set)
     """What has been done about a refusal of this draft, so that nothing is tried twice."""
@@ -67,9 +64,8 @@ class _Stored(NamedTuple):
 class Drafter:
     """Reads rows and makes drafts of them."""
 
-    def __init__(self, link: Link, settings: Settings, registry: Registry) -> None:
+    def __init__(self, link: Link, registry: Registry) -> None:
         self._link = link
-        self._keep_s = settings.retention_s
         self._registry = registry
 
     def read(self, refs: Sequence[RowRef]) -> tuple[list[Draft], list[Unreadable]]:
@@ -89,7 +85,7 @@ class Drafter:
             except READ_ERRORS as error:
                 version = fields.get(b"v", b"").decode("utf-8", "replace")
                 unreadable.append(Unreadable(ref, version, f"{type(error).__name__}: {error}"))
-        dirty.sent(self._link, [dirty.Sent(ref, "", "", 0) for ref in gone])
+        dirty.sent(self._link, [dirty.Sent(ref, "", "") for ref in gone])
         jobs = self._job_records(found)
         return [self._draft(stored, jobs) for stored in found], unreadable
 
@@ -100,12 +96,12 @@ class Drafter:
         return {job.row_id: record.decode() for job, (record,) in zip(jobs, records, strict=True) if record}
 
     def _draft(self, stored: _Stored, jobs: dict[str, str]) -> Draft:
-        row, keep_s = stored.row, self._keep_s if stored.row.terminal else 0
+        row = stored.row
         if isinstance(row, JobRow):
             fields = job_fields(row, self._registry)
-            return Draft(stored.ref, "job", row.run, None, stored.version, fields, stored.record, stored.record, keep_s)
+            return Draft(stored.ref, "job", row.run, None, stored.version, fields, stored.record, stored.record)
         fields = client_fields(row, self._registry, jobs.get(row.run))
-        return Draft(stored.ref, "client", row.run, row.client, stored.version, fields, stored.record, stored.record, keep_s)
+        return Draft(stored.ref, "client", row.run, row.client, stored.version, fields, stored.record, stored.record)
 
 
 def _record(fields: dict[bytes, bytes]) -> str | None:

@@ -74,7 +74,7 @@ class _Flush:
         self._tally = Tally(link, base_id)
         recheck_s = pace.recheck_s if settings.airtable_calls_per_month is None else pace.recheck_paid_s
         self._letters = Letters(link, settings, self._tally, recheck_s)
-        self._drafter = Drafter(link, settings, registry)
+        self._drafter = Drafter(link, registry)
         self._aftermath = Aftermath(link, base_id, settings.partitions, airtable.request_s + pace.quarantine_s)
         self._admission = Admission(settings, link, self._tally, airtable.request_s, pace)
         self._standstill = Standstill(settings, link, self._tally, pace)
@@ -161,7 +161,7 @@ class _Flush:
         for row in unreadable:
             self._letters.unreadable(row)
             dirty.release(self._link, [row.ref], dirty.claim(self._link, [row.ref], 0))
-            dirty.sent(self._link, [dirty.Sent(row.ref, row.version, "", 0)])
+            dirty.sent(self._link, [dirty.Sent(row.ref, row.version, "")])
         for table in ("job", "client"):
             if group := [draft for draft in drafts if draft.table == table]:
                 self._admission.budget.pay()

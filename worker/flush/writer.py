@@ -101,4 +101,4 @@ class Writer:
 
 
 def _sent(draft: Draft, record_id: str) -> dirty.Sent:
-    return dirty.Sent(draft.ref, draft.version, record_id, draft.keep_s, is_job=draft.table == "job")
+    return dirty.Sent(draft.ref, draft.version, record_id)

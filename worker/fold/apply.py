@@ -11,7 +11,10 @@ from worker.fold.working import Working
 from worker.rows import AnyRow, ClientRow, JobRow
 
 MAX_NAME = 200
-"""Most characters kept of a client's name, a job's type and a run ID's origin."""
+"""Most characters kept of a client's name and of a job's type."""
+
+_MAX_ORIGIN = 64
+_MAX_ORIGINS = 8
 
 UNANNOUNCED = "created by its first event: its start was never announced"
 
@@ -29,6 +32,8 @@ def to_client(working: Working, row: ClientRow, event: Event) -> None:
     is_work = event.type != _STARTED
     if not is_work:
         row.announced = True
+        if data.origin is not None:
+            _origin(working, working.job(row.run), data.origin)
     elif row.events == 0:
         is_work = event.type != _HEARTBEAT
         if not row.partial:
@@ -66,7 +71,7 @@ def to_job(working: Working, row: JobRow, event: Event) -> None:
     if data.stream is not None:
         row.stream = data.stream
     if data.origin is not None:
-        _origin(working, row, data.origin[:MAX_NAME])
+        _origin(working, row, data.origin)
     for name, value in {**data.metrics, **data.totals}.items():
         reason = f"{name[:100]}: a job's metrics are the totals of its clients; send it with a client in the subject"
         working.set_aside("value", reason, event, {name: value}, "totals" if name in data.totals else "metrics")
@@ -77,10 +82,15 @@ def to_job(working: Working, row: JobRow, event: Event) -> None:
     _conclude(working, row, event)
 
 
-def _origin(working: Working, row: JobRow, origin: str) -> None:
-    if row.origin is None:
-        row.origin = origin
-    elif row.origin != origin:
+def _origin(working: Working, row: JobRow, told: str) -> None:
+    """Each maker of the run ID is noted once, however many of its announcements come."""
+    origin = "".join(told[:_MAX_ORIGIN].split())
+    known = [] if row.origin is None else row.origin.split()
+    if not origin or origin in known:
+        return
+    if len(known) < _MAX_ORIGINS:
+        row.origin = " ".join([*known, origin])
+    if known:
         working.changes.counts["run_id_collisions"] += 1
         text = "integrity: two jobs have taken this run ID (it was made while Redis was away); their numbers are mixed"
         working.warn(row, "integrity", text)

@@ -37,12 +37,14 @@ class Known:
     `rows`: row ID -> row, absent when there is none. `marks`: publisher -> highest sequence folded.
     `seen`: digests of the identities that were folded before, among those asked for.
     `unreadable`: row ID -> what stands there instead of a row; then all readable rows of its run are in `rows`.
+    `retired`: run -> ms when its rows had had their time and went, of the runs that have no row in `rows`.
     """
 
     rows: dict[str, AnyRow] = field(default_factory=dict)
     marks: dict[str, int] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     unreadable: dict[str, Unreadable] = field(default_factory=dict)
+    retired: dict[str, int] = field(default_factory=dict)
 
 
 class Letter(NamedTuple):
@@ -70,6 +72,7 @@ class Changes:
     `rows`: row ID -> row as it is now. `touched`: those that say something new; the others have only given a sign of life,
     which is stored, but is no reason to write them to Airtable. `texts`: row ID -> growing texts that changed.
     `aside`: IDs of rows in whose place something stands that is no hash, and is moved aside.
+    `made`: row IDs of those that there was nothing of before; all others must still be there when this is committed.
     `marks`: publisher -> sequence.
     `ids`: bucket -> digests first seen now (a dict for its order). `clients`: run -> client IDs new in it.
     `runs`: run -> ms of its last event.
@@ -82,6 +85,7 @@ class Changes:
     texts: dict[str, set[str]] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     aside: set[str] = field(default_factory=set)
+    made: set[str] = field(default_factory=set)
     marks: dict[str, int] = field(default_factory=dict)
     ids: dict[int, dict[str, None]] = field(default_factory=dict)
     clients: dict[str, list[str]] = field(default_factory=dict)

@@ -130,12 +130,24 @@ def _dispatch(working: Working, event: Event) -> None:
         if working.knows(target.row_id) or target.row_id in working.known.unreadable:
             expire(working, working.row(target), event)
         return
+    _refuse_retired(working, target.run)
     if event.type == _RECOUNTED:
         if not ask(working, target.run, event):
             return
     else:
         _use(working, target, event)
     working.changes.runs[target.run] = working.received_ms
+
+
+def _refuse_retired(working: Working, run: str) -> None:
+    """A row made now would have the latest events alone, and take the place of the good one in Airtable."""
+    retired_ms = working.known.retired.get(run)
+    if retired_ms is not None:
+        on = datetime.fromtimestamp(retired_ms / 1000, UTC)
+        raise EventRejected(
+            f"the run's rows have expired, on {on:%Y-%m-%d} (RUNTALLY_RETENTION_S): what Airtable has stays as it is; "
+            "sent again with another run as its subject it counts there"
+        )
 
 
 def _use(working: Working, target: Target, event: Event) -> None:

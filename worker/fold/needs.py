@@ -9,6 +9,7 @@ from hashlib import blake2b
 
 from contract.errors import EventRejected
 from contract.events import Event, EventType, Malformed
+from contract.sources import DEAD_LETTERS
 from worker.fold.changes import Entry
 from worker.fold.rules import Rules
 
@@ -20,11 +21,12 @@ _MOST_DIGITS = 18
 
 @dataclass(slots=True)
 class Needs:
-    """Row IDs (client runs and their jobs), publishers, and digests of identities by the bucket they would be added to.
+    """Row IDs (client runs and their jobs), runs, publishers, and digests of identities by the bucket they would be added to.
 
     `whole_runs`: runs of which all rows are needed, as they stand in Redis: nothing that was cached may stand for them."""
 
     row_ids: set[str] = field(default_factory=set)
+    runs: set[str] = field(default_factory=set)
     whole_runs: set[str] = field(default_factory=set)
     publishers: set[str] = field(default_factory=set)
     ids: dict[int, set[str]] = field(default_factory=dict)
@@ -36,10 +38,17 @@ def is_sequence(text: str) -> bool:
 
 
 def digest_of(event: Event | Malformed) -> str:
-    """16 characters (96 bits) that stand for (source, id); for what has no identity, for its text."""
-    identity = f"{event.source}\0{event.id}".encode()
-    if isinstance(event, Malformed) and not (event.source and event.id):
+    """16 characters (96 bits) that stand for (source, id, subject); for what has no identity, for its text.
+
+    With the subject, no sender's choice of IDs can hide another client's event. A dead letter sent again is known without it: an edit
+    may have changed it, and of all tries one counts."""
+    source, id = event.source, event.id
+    if isinstance(event, Malformed) and not (source and id):
         identity = event.raw
+    else:
+        subject = "" if source == DEAD_LETTERS else event.subject or ""
+        # The subject first: what the gateway lets through as one has no NUL in it, so no source or ID can make up for it.
+        identity = f"{subject}\0{source}\0{id}".encode()
     return b64encode(blake2b(identity, digest_size=12).digest()).decode()
 
 
@@ -72,6 +81,7 @@ def add_needs(rules: Rules, needs: Needs, entry: Entry) -> None:
             continue  # the fold sets it aside with this reason
         needs.row_ids.add(target.row_id)
         needs.row_ids.add(target.run)
+        needs.runs.add(target.run)
 
 
 def _need_run(rules: Rules, needs: Needs, event: Event) -> None:

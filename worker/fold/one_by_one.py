@@ -37,7 +37,7 @@ def fold_one_by_one(rules: Rules, known: Known, entries: Sequence[Entry]) -> Cha
 
     Pure like `fold`, but for the log lines; some five times as slow. Raises MemoryError, which says nothing about an event.
     """
-    so_far = Known(dict(known.rows), dict(known.marks), set(known.seen), known.unreadable)
+    so_far = Known(dict(known.rows), dict(known.marks), set(known.seen), known.unreadable, known.retired)
     whole = Changes(offset=entries[-1].offset, received_ms=entries[-1].received_ms)
     told: set[str] = set()
     for entry in entries:
@@ -67,7 +67,7 @@ def _fold_alone(rules: Rules, known: Known, entry: Entry, event: Event | Malform
             told.add(reason)
             _log.exception("folding an event failed", reason=reason, source=event.source, id=event.id, offset=entry.offset)
         # In its place stands what is set aside under its identity, so that a repeat of it is known.
-        stand_in: list[Event | Malformed] = [Malformed(reason, as_letter(event), event.source, event.id, event.sequence)]
+        stand_in: list[Event | Malformed] = [Malformed(reason, as_letter(event), event.source, event.id, event.sequence, event.subject)]
         changes = fold(rules, known, [Entry(entry.offset, entry.received_ms, stand_in)])
         changes.counts["fold_errors"] += 1
     return changes
@@ -86,6 +86,7 @@ def _add(whole: Changes, changes: Changes) -> None:
         whole.texts.setdefault(row_id, set()).update(names)
     whole.touched.update(changes.touched)
     whole.aside.update(changes.aside)
+    whole.made.update(changes.made)
     whole.marks.update(changes.marks)
     for bucket, digests in changes.ids.items():
         whole.ids.setdefault(bucket, {}).update(digests)

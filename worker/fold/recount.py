@@ -96,7 +96,9 @@ def _take(working: Working, row: AnyRow, replaces: int) -> None:
     if row_id in working.rows or replaces != (0 if there is None else there.version):
         working.changes.counts["rows_not_rebuilt"] += 1
         return
-    if isinstance(there, Unreadable):
+    if there is None:
+        working.changes.made.add(row_id)
+    elif isinstance(there, Unreadable):
         working.set_row_aside(row_id)
     row.version = replaces
     working.rows[row_id] = row

@@ -119,6 +119,8 @@ class Working:
             self.line(row, "notes", f"integrity: {reason}. This one has only what was counted since; `runtally verify --repair` can help")
             # A client's row no longer says what the job counts it as. A job's totals are to be had from its clients.
             (self.recounts if isinstance(row, JobRow) else self.regroups).add(row.run)
+        else:
+            self.changes.made.add(row.row_id)
         return row
 
     def set_row_aside(self, row_id: str) -> str:

@@ -41,14 +41,11 @@ class RowRef(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """What became of a row: the version written (its hash field `v`), its record ID ("" when it was not written), and for how
-    many seconds the row is kept from now on if it is clean (0: it still runs). `is_job`: the set of its clients is kept as long."""
+    """What became of a row: the version written (its hash field `v`), and its record ID ("" when it was not written)."""
 
     ref: RowRef
     version: str
     record_id: str
-    keep_s: int
-    is_job: bool = False
 
 
 class Due(NamedTuple):
@@ -101,10 +98,7 @@ def sent(link: Link, rows: Sequence[Sent]) -> int:
 
 def _sent_call(row: Sent) -> _Call:
     partition, row_id = row.ref
-    names = [keys.row(partition, row_id), keys.dirty(partition)]
-    if row.is_job:
-        names.append(keys.clients(partition, row_id))
-    return names, [row_id, row.version, row.record_id, row.keep_s]
+    return [keys.row(partition, row_id), keys.dirty(partition)], [row_id, row.version, row.record_id]
 
 
 def claim(link: Link, refs: Sequence[RowRef], wait_s: float) -> list[int]:

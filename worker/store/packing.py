@@ -34,6 +34,7 @@ def packed(changes: Changes, row_ids: list[str], id_ttl_s: int) -> bytes:
 
     values = {
         "rows": [entry_of(row_id) for row_id in row_ids],
+        "there": len(row_ids) - len(changes.made),
         "marks": _flat(changes.marks.items()),
         "ids": [[id_ttl_s, *digests] for digests in changes.ids.values()],
         "clients": list(changes.clients.values()),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from enum import IntEnum
 
 from contract import keys
 from contract.errors import StoreRefused
 from contract.link import Command, Link
 from worker.fold import Changes, Known, Needs
+from worker.store import retired
 from worker.store.legible import no_hash, row_or_reason, unreadable
 from worker.store.offset import is_offset
 from worker.store.packing import packed
@@ -21,6 +23,15 @@ _NAMES = (keys.state, keys.watermarks, keys.publishers, keys.runs, keys.dirty, k
 
 RawEntry = tuple[str, bytes]
 """ID of a log entry, and its batch."""
+
+
+class Committed(IntEnum):
+    """What became of a commit; all but STORED have written nothing. GONE: a row that was read is no longer there. MOVED: another worker has
+    committed since."""
+
+    GONE = -1
+    MOVED = 0
+    STORED = 1
 
 
 class PartitionStore:
@@ -67,12 +78,18 @@ class PartitionStore:
             commands.append(("HMGET", keys.watermarks(self.partition), *publishers))
         asked = [(sorted(digests), bucket - back) for bucket, digests in needs.ids.items() for back in range(id_buckets + 1)]
         commands += [("SMISMEMBER", keys.ids(self.partition, bucket), *digests) for digests, bucket in asked]
+        # After the rows: a run of which none was found is not retired in between unseen.
+        runs = [run for run in needs.runs if run not in cached]
+        if runs:
+            commands.append(retired.asked(self.partition, runs))
         replies = self.link.pipeline(commands) if commands else []
         known = Known()
         for row_id, reply in zip(row_ids, replies, strict=False):
             if reply:
                 self._note(known, row_id, reply)
         rest = [granted(reply, str(command[1])) for command, reply in zip(commands[len(row_ids) :], replies[len(row_ids) :], strict=True)]
+        if runs:
+            known.retired = retired.told(runs, rest.pop())
         if publishers:
             known.marks = {name: self._mark(name, mark) for name, mark in zip(publishers, rest[0], strict=True) if mark is not None}
             rest = rest[1:]
@@ -92,12 +109,12 @@ class PartitionStore:
         members = passed_over(members, ())
         return {f"{run}-{client.decode()}" for run, clients in zip(runs, members, strict=True) for client in clients}
 
-    def commit(self, read_from: str, changes: Changes) -> bool:
-        """Store the changes, all of them or nothing. False when another worker has committed since `read_from` was read.
+    def commit(self, read_from: str, changes: Changes) -> Committed:
+        """Store the changes, all of them or nothing, if nobody has committed since `read_from` was read and no row has gone.
 
         A StoreUnavailable leaves it open whether they were stored; the offset tells.
         """
-        row_ids = list(changes.rows)
+        row_ids = sorted(changes.rows, key=changes.made.__contains__)
         script_keys = [name(self.partition) for name in _NAMES]
         row_keys = [keys.row(self.partition, row_id) for row_id in row_ids]
         script_keys += row_keys
@@ -111,7 +128,7 @@ class PartitionStore:
             result = _commit.run(self.link, script_keys, args)
         if isinstance(result, list):
             raise StoreRefused(f"WRONGTYPE {script_keys[result[0] - 1]} is not what it has to be, again and again: who writes there?")
-        return bool(result == 1)
+        return Committed(result)
 
     def _make_room(self, wrong: list[str], changes: Changes) -> None:
         """Move aside what stands in the place of indexes. Raises StoreRefused, before any is moved, when a key is none of them."""

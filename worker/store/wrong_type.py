@@ -29,7 +29,7 @@ INDEXES: dict[Callable[[int], str], Type] = {
 }
 """Keys of a partition that begin anew; beside them the sets of clients do."""
 
-LEDGERS: dict[Callable[[int], str], Type] = {keys.log: "stream", keys.state: "hash", keys.watermarks: "hash"}
+LEDGERS: dict[Callable[[int], str], Type] = {keys.log: "stream", keys.state: "hash", keys.watermarks: "hash", keys.retired: "zset"}
 """Keys of a partition without which it stands still; beside them the sets of identities are."""
 
 _MOVE_ASIDE = Script("move_aside")
@@ -71,6 +71,7 @@ def remedy(key: str) -> str:
     after = {
         "log": "what was not folded yet is lost, as far as its publishers do not have it any more",
         "state": "the log that is kept is folded from its start, and what is remembered of publishers and identities counts once",
+        "retired": "an event for a run whose rows have expired makes them of what comes from then on",
     }.get(what, "events that are sent again may count twice")
     return f"bring back what it held, or `RENAME {key} {keys.aside(key)}` and accept that {after}"
 

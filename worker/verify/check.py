@@ -73,7 +73,7 @@ class _Check:
         self._clock = Clock(now_ms(link), settings.retention_s)
         self._snapshots = Snapshots(link, settings.partitions, registry.decimals)
         self._log = LogCheck(link, settings, registry, self._clock, options.most_rows)
-        wanted = options.airtable and settings.airtable_token is not None and bool(settings.airtable_base_id)
+        wanted = options.airtable and settings.has_airtable
         self._mirror = Mirror(settings, link, registry, self._clock, options.pace_s) if wanted else None
         self._verdicts: dict[str, Verdict] = {}
         self._report = Report()

@@ -17,7 +17,7 @@ def forget(link: Link, partitions: int, finding: Finding) -> bool:
     partition = keys.partition_of(run, partitions)
     if finding.kind is Kind.MARK:
         row_id = run if finding.client is None else f"{run}-{finding.client}"
-        dirty.sent(link, [dirty.Sent(RowRef(partition, row_id), "", "", 0)])
+        dirty.sent(link, [dirty.Sent(RowRef(partition, row_id), "", "")])
         return True
     if finding.client is None:
         return _unless(link, keys.row(partition, run), ("ZREM", keys.runs(partition), run))

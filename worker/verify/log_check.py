@@ -94,8 +94,9 @@ class LogCheck:
             return Verdict(snapshot.run, snapshot.offset, _WENT_BACK)
         group.advance(snapshot.offset)
         rows = group.rows_of(run)
-        if self._clock.fading(snapshot) or (not snapshot.rows and not any(self._clock.kept_since(row.updated) for row in rows.values())):
-            return Verdict(snapshot.run, snapshot.offset, "its rows have had their time, and are expiring or gone")
+        had_its_time = not snapshot.rows and not any(self._clock.kept_since(row.updated) for row in rows.values())
+        if snapshot.retired or had_its_time:
+            return Verdict(snapshot.run, snapshot.offset, "its rows have had their time, and are gone")
         return _verdict(snapshot, rows, trimmed)
 
 

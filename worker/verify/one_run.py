@@ -24,9 +24,7 @@ def check_run(snapshot: Snapshot, registry: Registry, clock: Clock) -> list[Find
     """Everything that is wrong with the run as Redis has it."""
     if not snapshot.rows:
         return list(_nothing(snapshot, clock))
-    found = [*_readable(snapshot), *_client_statuses(snapshot, registry), *_marks(snapshot), *_index(snapshot, clock)]
-    if clock.fading(snapshot):
-        return found
+    found = [*_readable(snapshot), *_client_statuses(snapshot, registry), *_marks(snapshot), *_index(snapshot)]
     lost = list(_members(snapshot))
     found += lost
     if snapshot.job is None:
@@ -56,7 +54,7 @@ def _finding(snapshot: Snapshot, kind: Kind, client: str | None, shown: _Shown, 
 
 
 def _nothing(snapshot: Snapshot, clock: Clock) -> Iterator[Finding]:
-    """The index names a run of which there is no row. An old entry is about to be trimmed."""
+    """The index names a run of which there is no row. An old entry is about to go."""
     if snapshot.indexed_ms is not None and clock.kept(snapshot.indexed_ms):
         yield _finding(
             snapshot,
@@ -99,13 +97,9 @@ def _marks(snapshot: Snapshot) -> Iterator[Finding]:
             yield _finding(snapshot, Kind.UNWATCHED, client, _Shown("open rows", "not there", "there, as it is Running"), Mend.RECOUNT)
 
 
-def _index(snapshot: Snapshot, clock: Clock) -> Iterator[Finding]:
-    """Rows that no list shows. The index is trimmed by the last event's time, a little before the rows expire."""
-    if snapshot.indexed_ms is not None:
-        return
-    recent = any(stored.row is not None and clock.kept_since(stored.row.updated) for stored in snapshot.rows)
-    for_ever = any(stored.ttl_s < 0 and not stored.dirty for stored in snapshot.rows)
-    if recent or for_ever:
+def _index(snapshot: Snapshot) -> Iterator[Finding]:
+    """Rows that no list shows, and that would never go."""
+    if snapshot.indexed_ms is None:
         yield _finding(snapshot, Kind.UNINDEXED, None, _Shown("index of runs", "no entry", "an entry"), Mend.RECOUNT)
 
 

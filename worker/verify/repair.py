@@ -13,6 +13,7 @@ from contract import keys
 from contract.events import EventType
 from contract.link import Link
 from contract.settings import Settings
+from contract.sources import VERIFY
 from worker.appending import append
 from worker.store import dirty
 from worker.store.dirty import RowRef
@@ -20,8 +21,6 @@ from worker.verify.finding import Finding, Kind, Mend, State
 from worker.verify.forgetting import forget
 from worker.verify.key_types import mend_keys, standing_still
 from worker.verify.log_check import LogCheck, Verdict
-
-SOURCE = "/verify"
 
 _MOST_BYTES = 524_288
 """Rows in one event: half of what an event may have."""
@@ -103,7 +102,7 @@ class Repair:
             type=EventType.ROWS_RECOUNTED,
             run_id=run,
             data={name: value for name, value in data.items() if value},
-            source=SOURCE,
+            source=VERIFY,
             id=f"{run}/{offset}/{said}",
             time=self._now,
         )

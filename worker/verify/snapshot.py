@@ -22,7 +22,7 @@ _TRIES = 5
 class Stored:
     """What stands at a row's key and what belongs to it. `row` is None when that is none, `reason` says why.
 
-    `odd_status`: the status written there, when it is none of the four. `ttl_s`: -1 while it does not expire.
+    `odd_status`: the status written there, when it is none of the four.
     """
 
     ref: RowRef
@@ -34,7 +34,6 @@ class Stored:
     record: str | None = None
     dirty: bool = False
     watched: bool = False
-    ttl_s: int = -1
 
     @property
     def settled(self) -> bool:
@@ -45,6 +44,7 @@ class Stored:
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One run. `offset`: how far its partition was folded at that moment. `indexed_ms`: its score in the index of runs.
+    `retired`: its rows have had their time and went.
 
     `clients`: client ID -> row, for members of the set and those asked for besides, where anything is. `no_set`: what stands at the key
     of the set is none.
@@ -54,6 +54,7 @@ class Snapshot:
     partition: int
     offset: str
     indexed_ms: float | None
+    retired: bool
     members: frozenset[str]
     job: Stored | None
     clients: Mapping[str, Stored] = field(default_factory=dict)
@@ -92,18 +93,20 @@ class Snapshots:
             commands: list[Command] = [
                 ("HGET", keys.state(partition), "offset"),
                 ("ZSCORE", keys.runs(partition), run),
+                ("ZSCORE", keys.retired(partition), run),
                 ("SMEMBERS", keys.clients(partition, run)),
             ]
-            offset, score, now, *replies = at_once(self._link, [*commands, *(part for ref in refs for part in _commands(ref))])
+            offset, score, retired_ms, now, *replies = at_once(self._link, [*commands, *(part for ref in refs for part in _commands(ref))])
             if set(now or ()) == members:
                 break
             members = set(now or ())
-        stored = [self._stored(ref, replies[4 * n : 4 * n + 4]) for n, ref in enumerate(refs)]
+        stored = [self._stored(ref, replies[3 * n : 3 * n + 3]) for n, ref in enumerate(refs)]
         return Snapshot(
             run=run,
             partition=partition,
             offset=(offset if is_offset(offset or b"") else b"0-0").decode(),
             indexed_ms=None if score is None else float(score),
+            retired=retired_ms is not None,
             members=frozenset(member.decode() for member in members),
             job=stored[0],
             clients={client: found for client, found in zip(clients, stored[1:], strict=True) if found is not None},
@@ -120,13 +123,13 @@ class Snapshots:
         found: dict[RowRef, Stored | None] = {}
         for group in by_partition.values():
             replies = at_once(self._link, [part for ref in group for part in _commands(ref)])
-            found.update({ref: self._stored(ref, replies[4 * n : 4 * n + 4]) for n, ref in enumerate(group)})
+            found.update({ref: self._stored(ref, replies[3 * n : 3 * n + 3]) for n, ref in enumerate(group)})
         return [found[ref] for ref in refs]
 
     def _stored(self, ref: RowRef, replies: Sequence[Any]) -> Stored | None:
-        reply, dirty, watched, ttl_s = replies
+        reply, dirty, watched = replies
         if reply is None:
-            return Stored(ref=ref, row=None, reason=NO_HASH, dirty=dirty is not None, watched=watched is not None, ttl_s=int(ttl_s))
+            return Stored(ref=ref, row=None, reason=NO_HASH, dirty=dirty is not None, watched=watched is not None)
         if not reply:
             return None
         fields: dict[bytes, bytes] = dict(zip(reply[::2], reply[1::2], strict=True))
@@ -142,17 +145,14 @@ class Snapshots:
             record=texts.get(b"record") or None,
             dirty=dirty is not None,
             watched=watched is not None,
-            ttl_s=int(ttl_s),
         )
 
 
 def _commands(ref: RowRef) -> list[Command]:
-    row = keys.row(ref.partition, ref.row_id)
     return [
-        ("HGETALL", row),
+        ("HGETALL", keys.row(ref.partition, ref.row_id)),
         ("ZSCORE", keys.dirty(ref.partition), ref.row_id),
         ("ZSCORE", keys.open_rows(ref.partition), ref.row_id),
-        ("TTL", row),
     ]
 
 

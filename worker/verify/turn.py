@@ -18,7 +18,7 @@ def look(settings: Settings, link: Link, registry: Registry, stop: Callable[[], 
 
     Raises what `verify` raises. A crash has it done again.
     """
-    if settings.verify_airtable and settings.airtable_token is not None and settings.airtable_base_id:
+    if settings.verify_airtable and settings.has_airtable:
         report = verify(settings, link, registry, Options())
         Told(link).tell(report.findings, None, now_ms(link))
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contract.shown import shown
 from producers.gateway.access.token import Scope
 from producers.gateway.problem import Problem
 
@@ -36,3 +37,8 @@ class Caller:
     def may_speak_for(self, source: str) -> bool:
         """Whether events of a source are the caller's to send."""
         return self.sources is None or any(source == own or source.startswith(own.rstrip("/") + "/") for own in self.sources)
+
+    def require_source(self, source: str) -> None:
+        """Raises Problem (403) unless `may_speak_for`."""
+        if not self.may_speak_for(source):
+            raise Problem(403, "source-forbidden", f"this token may not send events of source {shown(source)}")

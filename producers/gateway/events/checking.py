@@ -8,6 +8,7 @@ from contract import run_id as run_ids
 from contract.errors import RunIdInvalid, StatusUnknown
 from contract.events import INTERNAL_TYPES, MAX_EVENT_BYTES, Event, EventType, Malformed, decode_event
 from contract.shown import shown
+from contract.sources import is_reserved
 from contract.status import map_status
 from producers.gateway.access.caller import Caller
 from producers.gateway.entry import Entry
@@ -26,7 +27,8 @@ def check(sent: Sent, caller: Caller) -> Entry:
     """The event as it goes into the log.
 
     A subject in a legacy format is brought into standard form, and `sequence` is left out: over HTTP the order of requests is
-    not the order of events. Raises EventRefused, and Problem (403) for a client or source that is not the caller's."""
+    not the order of events. Raises EventRefused, and Problem (403) for a client or source that is not the caller's, and
+    for a source that is Runtally's."""
     attributes = sent.attributes
     if not isinstance(attributes, dict):
         raise EventRefused(f"an event is a JSON object, not {shown(attributes)}")
@@ -40,8 +42,9 @@ def check(sent: Sent, caller: Caller) -> Entry:
         raise EventRefused(event.reason)
     subject = _subject(event)
     _check_status(event)
-    if not caller.may_speak_for(event.source):
-        raise Problem(403, "source-forbidden", f"this token may not send events of source {shown(event.source)}")
+    if is_reserved(event.source):
+        raise Problem(403, "source-reserved", f"source {shown(event.source)} is Runtally's own: send events under a source of yours")
+    caller.require_source(event.source)
     caller.require_client(subject.client)
     if event.sequence is not None or event.subject != subject.standard:
         raw = written(_standardised(attributes, subject))

@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType, convert
 
 from contract import run_id as run_ids
 from contract.events import DECODE_ERRORS, Filled, Int64, Time
+from contract.sources import is_reserved
 from producers.gateway.access.caller import Caller
 from producers.gateway.entry import Entry
 from producers.gateway.events.checking import TYPES
@@ -99,6 +100,8 @@ def _one_run(events: list[_Plain], caller: Caller) -> str | None:
         run = placed[0]
         sources.add(event.source)
         clients.add(placed[1])
+    if any(map(is_reserved, sources)):
+        return None
     return run if all(map(caller.may_speak_for, sources)) and all(map(caller.may_touch, clients)) else None
 
 

@@ -8,11 +8,10 @@ from uuid import uuid4
 
 from contract.events import EventType, encode_event
 from contract.run_id import with_client
+from contract.sources import JOBS
 from producers.exclusive.scope import Scope
 from producers.gateway.entry import Entry
 from producers.gateway.jobs.asked import ClientMetrics, CompleteClient, CompleteJob, StartJob
-
-SOURCE = "/gateway/jobs"
 
 
 def started_entries(run: str, asked: StartJob, scope: Scope, *, origin: str | None, at: datetime) -> list[Entry]:
@@ -51,4 +50,4 @@ def heartbeat_entry(run: str, at: datetime) -> Entry:
 def _entry(type: EventType, run: str, client: str | None, id: str, told: dict[str, Any], at: datetime) -> Entry:
     subject = run if client is None else with_client(run, client)
     data = {name: value for name, value in told.items() if value is not None and value != {}}
-    return Entry(run, encode_event(id=id, source=SOURCE, type=type, subject=subject, time=at, sequence=None, data=data))
+    return Entry(run, encode_event(id=id, source=JOBS, type=type, subject=subject, time=at, sequence=None, data=data))

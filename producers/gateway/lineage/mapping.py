@@ -48,7 +48,7 @@ def load_mapping(path: Path | None, registry: Registry) -> LineageMapping:
         return _mapping(_DEFAULT, registry, "")
     try:
         written = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingsInvalid(f"RUNTALLY_LINEAGE_FILE: {path} cannot be read: {error}") from error
     return _mapping(written, registry, f"RUNTALLY_LINEAGE_FILE: {path}: ")
 

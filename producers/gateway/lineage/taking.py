@@ -7,15 +7,13 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from contract.errors import RuntallyError
-from contract.shown import shown
 from producers.gateway.access.caller import Caller
 from producers.gateway.context import Gateway, unavailable
 from producers.gateway.entry import Entry, Outdated
 from producers.gateway.lineage.memory import End, own_ends
-from producers.gateway.lineage.place import Place, find_place
+from producers.gateway.lineage.place import Place, find_place, foreseen_client
 from producers.gateway.lineage.run_event import RunEvent, Transition
 from producers.gateway.lineage.telling import source_of, tell_client, tell_job
-from producers.gateway.problem import Problem
 
 
 class _Telling(NamedTuple):
@@ -32,21 +30,35 @@ class _Telling(NamedTuple):
         return _Telling(totals, self.tell, [entry for entry in self.tell(totals) if entry not in self.entries])
 
 
-async def take_run_events(gateway: Gateway, caller: Caller, events: Sequence[RunEvent]) -> None:
-    """Return once the log has what they say. Raises Problem: 403 for what is not the caller's, of which nothing is taken, 503.
+async def take_run_events(gateway: Gateway, caller: Caller, events: Sequence[RunEvent]) -> list[Place]:
+    """Return once the log has what they say: where each belongs. Raises Problem: 403 for what is not the caller's, then nothing is taken;
+    503.
 
     Safe to repeat as a whole."""
     for event in events:
-        if not caller.may_speak_for(source_of(event)):
-            raise Problem(403, "source-forbidden", f"this token may not send events of source {shown(source_of(event))}")
+        caller.require_source(source_of(event))
     try:
+        await _check_clients(gateway, caller, events)
         placed = [(event, await find_place(gateway.named_runs, gateway.lineage, event)) for event in events]
         for _, place in placed:
+            # Once more: another sender may have placed it since.
             caller.require_client(place.client)
         await _put(gateway, [await _telling(gateway, event, place, announce=caller.may_touch(None)) for event, place in placed])
     except RuntallyError as error:
         raise unavailable(error) from error
     gateway.counters["lineage_events"] += len(events)
+    return [place for _, place in placed]
+
+
+async def _check_clients(gateway: Gateway, caller: Caller, events: Sequence[RunEvent]) -> None:
+    """Raises Problem (403) for what is not the caller's, before any run gets a place. A run that an event before has placed keeps it."""
+    if caller.may_touch(None):
+        return
+    clients: dict[str, str | None] = {}
+    for event in events:
+        if event.run not in clients:
+            clients[event.run] = await foreseen_client(gateway.named_runs, gateway.lineage, event)
+        caller.require_client(clients[event.run])
 
 
 async def _put(gateway: Gateway, tellings: list[_Telling]) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from contract.events import EventType, encode_event
 from contract.run_id import with_client
+from contract.sources import OPENLINEAGE
 from producers.gateway.entry import Entry, Totals
 from producers.gateway.lineage.client_ids import own_client
 from producers.gateway.lineage.memory import End
@@ -39,7 +40,7 @@ class _Known(NamedTuple):
 def source_of(event: RunEvent) -> str:
     """The source of its events: `/openlineage/<namespace>`, which a token may be limited to."""
     namespace = quote(event.job.namespace, safe="")
-    return f"/openlineage/{namespace if len(namespace) <= _MOST_SOURCE else sha256(namespace.encode()).hexdigest()}"
+    return f"{OPENLINEAGE}/{namespace if len(namespace) <= _MOST_SOURCE else sha256(namespace.encode()).hexdigest()}"
 
 
 def tell_client(event: RunEvent, place: Place, totals: dict[str, Any], *, announce: bool) -> list[Entry]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -28,14 +28,21 @@ _OTHER_REASONS = "(other reasons)"
 _log: Any = structlog.get_logger("runtally.gateway")
 
 
+class Failure(NamedTuple):
+    """An item whose handler raised: its place in the delivery, and the exception in words."""
+
+    number: int
+    item: dict[str, Any]
+    text: str
+
+
 @dataclass(slots=True)
 class Handled:
     """What the items came to so far. `skips`: reason -> count."""
 
     accepted: int = 0
     skips: Counter[str] = field(default_factory=Counter)
-    failed: int = 0
-    texts: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
 
     @property
     def skipped(self) -> int:
@@ -43,21 +50,21 @@ class Handled:
         return sum(self.skips.values())
 
     @property
+    def failed(self) -> int:
+        """How many handlers raised."""
+        return len(self.failures)
+
+    @property
     def error(self) -> str | None:
         """The failures in words; None if there is none."""
-        more = self.failed - len(self.texts)
-        return ("; ".join(self.texts) + (f"; and {more} more" if more else "")) if self.failed else None
+        texts = [f"item {failure.number}: {failure.text}"[:_TEXT_CHARS] for failure in self.failures[:_TEXTS]]
+        more = self.failed - len(texts)
+        return ("; ".join(texts) + (f"; and {more} more" if more else "")) if texts else None
 
     def skip(self, reason: object) -> None:
         """Count one that was left out; a flood of different reasons is counted together."""
         name = _readable(str(reason)).strip()[:_MAX_REASON] or "UNKNOWN"
         self.skips[name if name in self.skips or len(self.skips) < _MAX_REASONS else _OTHER_REASONS] += 1
-
-    def fail(self, index: int, error: Exception) -> None:
-        """Count one whose handler raised."""
-        self.failed += 1
-        if len(self.texts) < _TEXTS:
-            self.texts.append(f"item {index}: {_readable(told(error))}"[:_TEXT_CHARS])
 
 
 class Handling:
@@ -82,9 +89,9 @@ class Handling:
             except Skip as skipped:
                 handled.skip(skipped.reason)
             except Exception as error:  # noqa: BLE001  # the user's code may raise anything
-                if not handled.failed:
+                if not handled.failures:
                     _log.warning("a handler failed", client_id=client, handler=handler.__module__, exc_info=error)
-                handled.fail(index, error)
+                handled.failures.append(Failure(index, item, _readable(told(error))))
             else:
                 handled.accepted += 1
         return handled

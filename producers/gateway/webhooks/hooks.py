@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from producers.gateway.store import Store
 from producers.gateway.webhooks.handling import Handling
+from producers.gateway.webhooks.letters import WebhookLetters
 from producers.gateway.webhooks.receipts import Receipts
 from producers.gateway.webhooks.vault import Vault
 
@@ -22,6 +23,7 @@ class Webhooks:
         """Connects to nothing yet."""
         self.vault = Vault(settings.webhook_secrets)
         self.receipts = Receipts(store, settings.id_memory_s)
+        self.letters = WebhookLetters(store, settings)
         self.handling = Handling()
         self._announced: set[tuple[str, str]] = set()
 

@@ -49,8 +49,7 @@ async def received(gateway: Gateway, request: Request, source: str) -> AsyncIter
             sender = await _signed(gateway, signature, body)
         assert sender is not None
         sender.caller.require(Scope.INGEST)
-        if not sender.caller.may_speak_for(source):
-            raise Problem(403, "source-forbidden", f"this token may not send events of source {source}")
+        sender.caller.require_source(source)
         yield Received(sender, body)
 
 

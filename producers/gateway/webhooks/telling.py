@@ -9,13 +9,14 @@ from typing import Any
 
 from contract import run_id as run_ids
 from contract.events import EventType, encode_event
+from contract.sources import WEBHOOKS
 from producers.gateway.entry import Entry
 from producers.gateway.webhooks.receipts import Receipt
 
 
 def source_of(kind: str) -> str:
     """The source of the events of a kind."""
-    return f"/webhooks/{kind}"
+    return f"{WEBHOOKS}/{kind}"
 
 
 def told(kind: str, digest: str, receipt: Receipt) -> Entry:

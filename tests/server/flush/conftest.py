@@ -51,7 +51,6 @@ class World:
         partition = keys.partition_of(row.run, self.settings.partitions)
         fields = [part for field in to_hash(row).items() for part in field]
         self.link.call("HSET", keys.row(partition, row.row_id), *fields)
-        self.link.call("PERSIST", keys.row(partition, row.row_id))
         self.link.call("ZADD", keys.dirty(partition), "NX", 0, row.row_id)
         if isinstance(row, ClientRow):
             self.link.call("SADD", keys.clients(partition, row.run), row.client)

@@ -79,16 +79,6 @@ def test_a_reopened_run_loses_its_end_time(world: World) -> None:
     assert "End Time" not in world.jobs()[RUN]
 
 
-def test_finished_and_clean_rows_expire_running_ones_do_not(world: World) -> None:
-    finished, running = world.client("a", **FINISHED), world.client("b")
-    world.job(**FINISHED)
-    world.flush()
-    partition = keys.partition_of(RUN, 4)
-    assert world.link.call("TTL", keys.row(partition, finished.row_id)) > 0
-    assert world.link.call("TTL", keys.row(partition, running.row_id)) == -1
-    assert world.link.call("TTL", keys.clients(partition, RUN)) > 0
-
-
 def test_ten_rows_share_a_request(world: World) -> None:
     for n in range(25):
         world.client(f"c{n}")

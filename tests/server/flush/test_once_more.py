@@ -126,7 +126,7 @@ def test_a_word_about_a_row_that_is_being_written_is_not_lost(world: World, word
         dirty.defer(world.link, [ref], [0], 1)
         assert (mark(world) or 0) > claimed[0], "another's wait gets no shorter"
     dirty.release(world.link, [ref], claimed)
-    assert dirty.sent(world.link, [Sent(ref, str(row.version), "rec00000000000001", 0)]) == 0
+    assert dirty.sent(world.link, [Sent(ref, str(row.version), "rec00000000000001")]) == 0
     assert world.dirty() == {RUN}
 
 

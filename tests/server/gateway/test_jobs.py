@@ -252,7 +252,7 @@ def test_each_request_is_a_log_line_and_a_count(served: Any, http: httpx.Client)
         run = start(http, client_id="Jane").json()["run_id"]
         start(http, job_type=7)
 
-    told = [line for line in lines if line["event"] == "job request"]
+    told = [line for line in lines if line["event"] == "request"]
     assert [(line["operation"], line["outcome"], line["event_type"]) for line in told] == [
         ("start_job", "accepted", "job.started"),
         ("start_job", "field-refused", "job.started"),
@@ -260,3 +260,25 @@ def test_each_request_is_a_log_line_and_a_count(served: Any, http: httpx.Client)
     assert (told[0]["run_id"], told[0]["client_id"], told[0]["caller"]) == (run, "Jane", "test")
     assert told[0]["duration_ms"] >= 0
     assert (served.counters["start_job_accepted"], served.counters["start_job_refused"]) == (1, 1)
+
+
+@pytest.mark.parametrize(("sources", "allowed"), [(["/crm"], False), (["/crm", "/gateway/jobs"], True), (["/gateway"], True)])
+def test_a_token_limited_to_sources_writes_as_the_routes_source_only(
+    served: Any, http: httpx.Client, new_token: Callable[..., str], folded: Folded, sources: list[str], allowed: bool
+) -> None:
+    start(http, run_id=RUN)
+    headers = {"Authorization": f"Bearer {new_token('ingest', 'read', 'operate', sources=sources)}"}
+
+    for path, asked in (
+        ("", {"job_type": "x", "stream": 2}),
+        (f"/{RUN}/heartbeat", None),
+        (f"/{RUN}/clients/acme/metrics", {"totals": {"leads_processed": 1}}),
+        (f"/{RUN}/clients/acme/complete", {"success": True}),
+        (f"/{RUN}/complete", {"success": True}),
+    ):
+        answer = httpx.post(f"{served.url}/v1/jobs{path}", headers=headers, json=asked)
+        assert (answer.status_code, answer.json().get("code")) == ((202, None) if allowed else (403, "source-forbidden")), path
+    assert httpx.get(f"{served.url}/v1/jobs/{RUN}", headers=headers).status_code == 200
+    job = folded(RUN)
+    assert job is not None
+    assert (job["status"], len(job["clients"])) == (("Completed", 1) if allowed else ("Running", 0))

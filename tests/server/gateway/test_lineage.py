@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from typing import Any
 from uuid import uuid4
 
@@ -11,8 +12,10 @@ import pytest
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import error_message_run, output_statistics_output_dataset, parent_run
+from openlineage.client.serde import Serde
 from openlineage.client.transport.http import ApiKeyTokenProvider, HttpCompression, HttpConfig, HttpTransport
 
+from contract.link import Link
 from producers.gateway.access.token import Scope
 from tests.server.gateway.conftest import ServedGateway
 
@@ -234,6 +237,95 @@ def test_a_grandchild_belongs_to_the_root(emit: Callable[..., None], only_job: C
     )
 
     assert [row["client_id"] for row in only_job()["clients"]] == ["spark", "spark.stage@spark"]
+
+
+def three_levels(*, roots: bool) -> dict[str, list[RunEvent]]:
+    """A DAG, its task, and what the task started, which tells its root if `roots`, else its parent only. The events of each."""
+    dag_run, task_run = str(uuid4()), str(uuid4())
+    root = parent_run.Root(run=parent_run.RootRun(runId=dag_run), job=parent_run.RootJob(namespace=NAMESPACE, name="nightly"))
+    parent = parent_run.ParentRunFacet(
+        run=parent_run.Run(runId=task_run), job=parent_run.Job(namespace=NAMESPACE, name="load"), root=root if roots else None
+    )
+    whole, middle = job("nightly", run=dag_run), task("load", dag_run, run=task_run)
+    lowest = job("stage", facets={"parent": parent})
+    return {
+        "dag": [whole(RunState.START, 1), whole(RunState.COMPLETE, 6)],
+        "task": [middle(RunState.START, 2), middle(RunState.COMPLETE, 5, rows=[2])],
+        "stage": [lowest(RunState.START, 3), lowest(RunState.COMPLETE, 4, rows=[1])],
+    }
+
+
+@pytest.mark.parametrize("order", list(permutations(["dag", "task", "stage"])))
+@pytest.mark.parametrize("roots", [True, False])
+def test_three_levels_in_any_order(
+    served: ServedGateway, emit: Callable[..., None], folded: Folded, token: str, order: tuple[str, ...], roots: bool
+) -> None:
+    import httpx2 as httpx
+
+    events = three_levels(roots=roots)
+    emit(*(event for name in order for event in events[name]))
+
+    folded("250930-141501")
+    jobs = httpx.get(f"{served.url}/v1/jobs", headers={"Authorization": f"Bearer {token}"}).json()["jobs"]
+    found = {each["job_type"]: each for each in map(folded, [listed["run_id"] for listed in jobs]) if each is not None}
+    clients = {name: {row["client_id"]: row["metrics"] for row in each["clients"]} for name, each in found.items()}
+    assert {each["status"] for each in found.values()} <= {"Completed", "No Leads To Score"}
+    if roots or order.index("task") < order.index("stage"):
+        assert clients == {"nightly": {"load": {"Leads Processed": 2}, "stage": {"Leads Processed": 1}}}
+    else:
+        # It was a child of `load`, as far as anybody had told: what is in the log is counted once, and stays where it is.
+        assert clients == {"nightly": {}, "load": {NAMESPACE: {"Leads Processed": 2}, "stage": {"Leads Processed": 1}}}
+
+
+def test_what_is_refused_decides_nothing_about_anothers_run(
+    served: ServedGateway, emit: Callable[..., None], new_token: Callable[..., str], only_job: Callable[[], dict[str, Any]], redis_url: str
+) -> None:
+    import httpx2 as httpx
+
+    root, run, foreign = str(uuid4()), str(uuid4()), str(uuid4())
+    headers = {"Authorization": f"Bearer {new_token('ingest', clients=['acme'])}", "Content-Type": "application/json"}
+    link = Link(redis_url, name="test")
+    link.open()
+
+    def kept() -> list[bytes]:
+        return sorted(
+            name for pattern in ("rt:named:*", "rt:reserved:*", "rt:lineage:*", "rt:{p*}:log") for name in link.call("KEYS", pattern)
+        )
+
+    def refused(path: str, *events: RunEvent) -> None:
+        written = [Serde.to_json(event) for event in events]
+        body = written[0] if path.endswith("lineage") else f"[{','.join(written)}]"
+        before = kept()
+        answer = httpx.post(served.url + path, content=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "client-forbidden")
+        assert kept() == before, "nothing is kept of it"
+
+    stolen, own = task("load", foreign, run=run)(RunState.START, 1, rows=[1]), task("acme", foreign)(RunState.START, 1)
+    refused("/api/v1/lineage", stolen)
+    refused("/api/v1/lineage/batch", own, stolen)
+    refused("/api/v1/lineage/batch", own, job("nightly", run=root)(RunState.START, 1, rows=[5]))
+    link.close()
+
+    load, whole = task("load", root, run=run), job("nightly", run=root)
+    emit(whole(RunState.START, 1), load(RunState.START, 2), load(RunState.COMPLETE, 3, rows=[7]), whole(RunState.COMPLETE, 4))
+    found = only_job()
+    assert (found["status"], found["job_type"]) == ("Completed", "nightly")
+    assert [(row["client_id"], row["metrics"]) for row in found["clients"]] == [("load", {"Leads Processed": 7})]
+
+
+def test_a_limited_tokens_batch_need_not_repeat_the_parent(
+    served: ServedGateway, new_token: Callable[..., str], only_job: Callable[[], dict[str, Any]]
+) -> None:
+    import httpx2 as httpx
+
+    run = str(uuid4())
+    events = [task("acme", str(uuid4()), run=run)(RunState.START, 1), job("acme", run=run)(RunState.COMPLETE, 2, rows=[3])]
+    headers = {"Authorization": f"Bearer {new_token('ingest', clients=['acme'])}", "Content-Type": "application/json"}
+
+    answer = httpx.post(f"{served.url}/api/v1/lineage/batch", content=f"[{','.join(map(Serde.to_json, events))}]", headers=headers)
+
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 2, "ignored": 0})
+    assert [(row["client_id"], row["status"]) for row in only_job()["clients"]] == [("acme", "Completed")]
 
 
 def test_a_token_may_be_for_one_namespace_or_one_client(

@@ -17,7 +17,7 @@ from openlineage.client.serde import Serde
 from contract.errors import SettingsInvalid
 from contract.settings import Settings
 from dashboard import StoredJobs
-from producers.gateway.context import Gateway
+from producers.gateway import create_gateway
 from tests.server.gateway.conftest import ServedGateway
 
 PATH = "/api/v1/lineage"
@@ -162,6 +162,7 @@ def test_a_file_says_what_becomes_metrics_and_clients(
         ("client = []", "client"),
         ("[total]\n", "total"),
         ("[", "cannot be read"),
+        ("x = " + "[" * 100_000, "cannot be read"),
     ],
 )
 def test_a_file_that_cannot_be_used_stops_the_start(make_settings: Callable[..., Settings], tmp_path: Path, text: str, told: str) -> None:
@@ -170,5 +171,5 @@ def test_a_file_that_cannot_be_used_stops_the_start(make_settings: Callable[...,
     settings = make_settings(lineage_file=file)
 
     with pytest.raises(SettingsInvalid, match=r"RUNTALLY_LINEAGE_FILE: .*lineage\.toml") as refused:
-        Gateway(settings, StoredJobs(settings))
+        create_gateway(settings, StoredJobs(settings))
     assert told.lower() in str(refused.value).lower()

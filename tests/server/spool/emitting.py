@@ -17,7 +17,7 @@ from contract import keys
 from contract.link import Link
 from contract.settings import Settings
 from producers.publisher import Publisher
-from producers.spool.folder import ABOUT, about, folders, target_of
+from producers.spool.folder import ABOUT, folders, read_about, target_of
 from tests.building import REGISTRY
 from worker.consume import Consumer
 from worker.rows import ClientRow
@@ -115,4 +115,4 @@ def start_child(settings: Settings, program: str, **environment: str) -> subproc
 def retarget(settings: Settings) -> None:
     """As if the folders had been written for the Redis of these settings."""
     for folder in folders(settings.spool_dir):
-        (folder / ABOUT).write_text(json.dumps(about(target_of(settings.redis_url.get_secret_value()))))
+        (folder / ABOUT).write_text(json.dumps(read_about(folder) | {"target": target_of(settings.redis_url.get_secret_value())}))

@@ -2,16 +2,17 @@
 -- commit: store what one fold changed, if nobody committed since it read.
 -- It may run at maxmemory, because it is what lets the log be trimmed: a full Redis must drain.
 -- KEYS[1] HASH partition state (offset, counters).  KEYS[2] HASH watermarks.  KEYS[3] ZSET publishers.  KEYS[4] ZSET runs.
--- KEYS[5] ZSET dirty.  KEYS[6] STREAM dead letters.  KEYS[7] ZSET open rows.  KEYS[8...] first the HASH of each row, then the SET of remembered IDs
--- of each bucket, then the SET of clients of each run, in the order of ARGV[4]; then, for each row that says 'aside', the key to which is
--- moved what stands in its place.
+-- KEYS[5] ZSET dirty.  KEYS[6] STREAM dead letters.  KEYS[7] ZSET open rows.  KEYS[8...] first the HASH of each row, those that must be there
+-- before those that are new, then the SET of remembered IDs of each bucket, then the SET of clients of each run, in the order of ARGV[4];
+-- then, for each row that says 'aside', the key to which is moved what stands in its place.
 -- ARGV[1] offset read from.  ARGV[2] offset folded up to.  ARGV[3] ms when the last entry was received.
 -- ARGV[4] changes, msgpack: {rows={{row_id, {field, text, ...}, ms of its last sign of life or '',
---   'dirty' or '', 'aside' or ''}, ...}, marks={publisher, seq, ...}, ids={{ttl_s, digest, ...}, ...},
+--   'dirty' or '', 'aside' or ''}, ...}, there=how many of the rows must be there, marks={publisher, seq, ...}, ids={{ttl_s, digest, ...}, ...},
 --   clients={{client, ...}, ...}, runs={ms, run, ...}, letters={{kind, reason, origin, letter}, ...}, counts={name, n, ...}}.
 -- ARGV[5] most dead letters kept.
--- Returns 1, or 0 when the offset had moved, or an array with the numbers of the KEYS that are of another type than they have to be: of
--- a row that says 'aside', when there is nothing to be moved (nothing is written).  O(changes).  Safe to retry: a repeat returns 0.
+-- Returns 1; 0 when the offset had moved; -1 when a row is gone that was read before; or an array with the numbers of the KEYS that are of
+-- another type than they have to be: of a row that says 'aside', when there is nothing to be moved (in all these cases nothing is written).
+-- O(changes).  Safe to retry: a repeat returns 0.
 
 -- A failed script does not roll back, so all that could fail is looked at before the first write. Asking for the length costs less than TYPE.
 local wrong = {}
@@ -55,6 +56,14 @@ if #wrong > 0 then
   return wrong
 end
 
+-- What was folded into a row that is gone would be a row of the latest events alone.
+for from = 8, changes.there + 7, 7000 do
+  local to = math.min(from + 6999, changes.there + 7)
+  if redis.call('EXISTS', unpack(KEYS, from, to)) ~= to - from + 1 then
+    return -1
+  end
+end
+
 -- Lua's stack holds about 8,000 values: longer lists go in pieces of an even number of values.
 local function each_piece(values, first, call)
   for from = first, #values, 7000 do
@@ -81,10 +90,6 @@ for _, row in ipairs(changes.rows) do
     redis.call('RENAME', KEYS[key], KEYS[aside])
   end
   redis.call('HSET', KEYS[key], unpack(row[2]))
-  if row[3] ~= '' or row[4] ~= '' then
-    -- Not for a mere sign of life of a finished row: nobody would let it expire again.
-    redis.call('PERSIST', KEYS[key])
-  end
   if row[3] == '' then
     closed[#closed + 1] = row[1]
   else
@@ -108,7 +113,6 @@ end
 for _, clients in ipairs(changes.clients) do
   key = key + 1
   each_piece(clients, 1, function(...) redis.call('SADD', KEYS[key], ...) end)
-  redis.call('PERSIST', KEYS[key])
 end
 
 each_piece(changes.marks, 1, function(...) redis.call('HSET', KEYS[2], ...) end)

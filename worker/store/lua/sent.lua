@@ -1,8 +1,7 @@
 #!lua flags=allow-oom
 -- sent: note that a version of a row is in Airtable, and that it is clean if it has not changed since.
--- KEYS[1] HASH row (or what stands in its place).  KEYS[2] ZSET dirty.  KEYS[3] SET clients of the job, for job rows only.
--- ARGV[1] row ID; ARGV[2] version written; ARGV[3] Airtable record ID, '' when it was not written (refused);
--- ARGV[4] s to keep the row from now on when it is clean, 0 for as long as it runs.
+-- KEYS[1] HASH row (or what stands in its place).  KEYS[2] ZSET dirty.
+-- ARGV[1] row ID; ARGV[2] version written; ARGV[3] Airtable record ID, '' when it was not written (refused).
 -- Returns 1 when the row is clean, 0 when it changed meanwhile, or somebody had a word about it, and stays dirty, -1 when there is
 -- no such row (its mark is taken away).  O(log dirty).  Safe to retry.
 if redis.call('EXISTS', KEYS[1]) == 0 then
@@ -24,10 +23,4 @@ if (version or '') ~= ARGV[2] or (mark and tonumber(mark) ~= 0) then
   return 0
 end
 redis.call('ZREM', KEYS[2], ARGV[1])
-if tonumber(ARGV[4]) > 0 then
-  redis.call('EXPIRE', KEYS[1], ARGV[4])
-  if KEYS[3] then
-    redis.call('EXPIRE', KEYS[3], ARGV[4])
-  end
-end
 return 1

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contract.events import EventType, encode_event
+from contract.sources import WEBHOOKS
 from producers.gateway.entry import Entry
 from producers.gateway.webhooks.apify.payload import ApifyEvent, Kind
 from producers.gateway.webhooks.apify.place import Place
 from producers.gateway.webhooks.apify.usage import Added
 
-SOURCE = "/webhooks/apify"
+SOURCE = f"{WEBHOOKS}/apify"
 JOB_TYPE = "apify"
 _MAX_MESSAGE_CHARS = 500
 _STATUSES = {Kind.SUCCEEDED: "Succeeded", Kind.FAILED: "Failed", Kind.ABORTED: "Aborted", Kind.TIMED_OUT: "Timed out"}
@@ -20,11 +21,15 @@ _STATUSES = {Kind.SUCCEEDED: "Succeeded", Kind.FAILED: "Failed", Kind.ABORTED: "
 _TYPES = {Kind.CREATED: EventType.CLIENT_STARTED, Kind.RESURRECTED: EventType.METRICS_UPDATED}
 
 
-def told(event: ApifyEvent, place: Place, added: Added) -> list[Entry]:
+def type_of(kind: Kind) -> EventType:
+    """The type of event that an event of Apify becomes."""
+    return _TYPES.get(kind, EventType.CLIENT_COMPLETED)
+
+
+def entries_of(event: ApifyEvent, place: Place, added: Added) -> list[Entry]:
     """The entries. In a run of its own the job is told too, by events that are the same for all events of the Apify run."""
     at = event.at or datetime.now(UTC)
-    kind = _TYPES.get(event.kind, EventType.CLIENT_COMPLETED)
-    entries = [_entry(event.identity, kind, place, at, _data(event, added), client=True)]
+    entries = [_entry(event.identity, type_of(event.kind), place, at, _data(event, added), client=True)]
     if not place.own:
         return entries
     start = event.started or at
