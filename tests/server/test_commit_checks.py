@@ -33,6 +33,7 @@ def commit(link: Link, aside: str = "") -> object:
         "runs": ["5", "run"],
         "letters": [("event", "why", "{}", "x")],
         "counts": ["events", "2"],
+        "there": 0,
     }
     args = ["0-0", "1-1", "9", msgspec.msgpack.encode(changes), 10]
     return Script("commit").run(link, [*KEYS, *([ASIDE] if aside else [])], args)

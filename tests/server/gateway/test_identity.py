@@ -77,7 +77,7 @@ def test_a_source_that_only_begins_like_runtallys_is_anybodys(http: httpx.Client
 def test_one_apify_run_that_two_clients_are_told_of_counts_for_both(served: ServedGateway, folded: Folded) -> None:
     runs = set()
     for client, posts in (("acme", 3), ("beta", 4), ("acme", 3)):
-        sent = payload(day=2, client_id=client, posts_harvested=posts)
+        sent = payload(day=4, client_id=client, posts_harvested=posts)
         answer = httpx.post(f"{served.url}/webhooks/apify", json=sent, headers={"X-Webhook-Secret": EVERY_SHARED}, timeout=20)
         assert answer.status_code == 202
         runs.add(answer.json()["run_id"])

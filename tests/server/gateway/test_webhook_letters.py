@@ -157,7 +157,7 @@ def test_without_redis_the_sender_is_told_all_the_same(make_settings: SettingsMa
 
 
 def test_at_the_shell_it_is_shown_sent_again_to_its_route_and_dropped(served: ServedGateway, settings: Settings) -> None:
-    sent = payload(day=3, run_id="UNKNOWN", posts_harvested=7, api_key="a-secret-of-theirs")
+    sent = payload(day=5, run_id="UNKNOWN", posts_harvested=7, api_key="a-secret-of-theirs")
     post(served, "apify?client=acme", sent, EVERY_SHARED)
 
     (told,) = map(json.loads, runtally(settings, "list", "--kind", "webhook", "--client", "acme", "--json").stdout.splitlines())
