@@ -18,7 +18,7 @@ track_tasks(app, "scoring.score", client=lambda client_id: client_id, metrics=la
 
 
 @app.task(name="scoring.score", bind=True, autoretry_for=(TimeoutError,), default_retry_delay=0)
-def score(self: Task, client_id: str) -> int:
+def score(self: Task[[str], int], client_id: str) -> int:
     """Score a client's leads; how many it were. The first try meets a service that is away."""
     if self.request.retries == 0 and client_id == "acme":
         raise TimeoutError("the model's service does not answer")

@@ -19,7 +19,7 @@ from contract.registry import load_registry
 from contract.settings import load_settings
 from worker import consume
 from worker.fold import Changes
-from worker.store.partition import PartitionStore
+from worker.store.partition import Committed, PartitionStore
 
 COMMIT_EVENTS = 200
 _EVERY = 20
@@ -30,7 +30,7 @@ def _freeze_now_and_then(rng: random.Random, most: int) -> None:
     commit = PartitionStore.commit
     left = most
 
-    def commit_and_freeze(store: PartitionStore, read_from: str, changes: Changes) -> bool:
+    def commit_and_freeze(store: PartitionStore, read_from: str, changes: Changes) -> Committed:
         nonlocal left
         moment = rng.choice(["before", "before", "after"]) if left and rng.random() < 1 / _EVERY else ""
         left -= bool(moment)

@@ -46,8 +46,8 @@ class _Outbox(Outbox):
 class _Buffer(Buffer):
     """Nothing may be dropped."""
 
-    def drop(self, reason: str, number: int = 1) -> None:
-        raise AssertionError(f"{number} events dropped: {reason}")
+    def drop(self, reason: str, number: int = 1, event: str | None = None) -> None:
+        raise AssertionError(f"{number} events dropped: {reason} {event}")
 
 
 class RealPublisher:

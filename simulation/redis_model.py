@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Key = str
+Keys = list[str]
+Args = list[bytes]
 Hash = dict[bytes, bytes]
 Value = TypeVar("Value")
 
@@ -152,3 +154,8 @@ class RedisModel:
         safe = min(self.fsynced, self.replicated)
         if self._journal and self._journal[0][0] <= safe:
             self._journal = [change for change in self._journal if change[0] > safe]
+
+
+def text_at(redis: RedisModel, key: Key) -> bytes | None:
+    """The text that a key holds."""
+    return redis.get(key, bytes)

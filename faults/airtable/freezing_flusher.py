@@ -37,7 +37,7 @@ def _freeze_now_and_then(switch: Path) -> None:
 
         return once(calls, freezing)
 
-    Calls._once = once_and_freeze  # type: ignore[method-assign]  # that is what this process is for
+    Calls._once = once_and_freeze  # type: ignore[method-assign,assignment]  # that is what this process is for
 
 
 if __name__ == "__main__":

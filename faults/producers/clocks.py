@@ -166,13 +166,14 @@ def run(seed: int, seconds: float) -> dict[str, Any]:
         with stage() as place:
             then = f"{rng.choice(LEAPS_DAYS):+d}d"
             faults += worker_trial(place, shift, then, events=20_000, seed=rng.randrange(1 << 30))
+    seen_off_s, silent = max(one.seen_off_s for one in emitted), sum(one.silent for one in emitted)
     details = {
         "rounds": len(emitted),
         "accepted": sum(one.accepted for one in emitted),
-        "taken_for_silent": sum(one.silent for one in emitted),
-        "seen_off_s": round(max(one.seen_off_s for one in emitted), 1),
+        "taken_for_silent": silent,
+        "seen_off_s": round(seen_off_s, 1),
         "worker_faults": faults[:5],
     }
     lost, doubled = sum(one.lost for one in emitted), sum(one.doubled for one in emitted)
-    ok = not (lost or doubled or faults or details["taken_for_silent"]) and details["seen_off_s"] < 60
-    return verdict(NAME, seed, lost=lost, doubled=doubled, corrupt=len(faults), ok=bool(ok), details=details)
+    ok = not (lost or doubled or faults or silent) and seen_off_s < 60
+    return verdict(NAME, seed, lost=lost, doubled=doubled, corrupt=len(faults), ok=ok, details=details)

@@ -16,8 +16,7 @@ from faults.producers.told import Told
 
 EVENTS = 10
 
-app = Celery("fault")
-app.conf.broker_url = load_settings().broker
+app = Celery("fault", broker=load_settings().broker)
 app.conf.broker_transport_options = {"global_keyprefix": "fault:celery:"}
 app.conf.task_ignore_result = True
 app.conf.worker_max_tasks_per_child = 15

@@ -16,7 +16,7 @@ from contract.registry import load_registry
 from contract.settings import load_settings
 from worker import consume
 from worker.fold import Changes
-from worker.store.partition import PartitionStore
+from worker.store.partition import Committed, PartitionStore
 
 FIELD = "visits"
 """What it stores with a row: how often a newer worker has written it."""
@@ -29,11 +29,11 @@ _IDLE_S = 0.005
 def _store_more(written: Counter[str]) -> None:
     commit = PartitionStore.commit
 
-    def commit_more(store: PartitionStore, read_from: str, changes: Changes) -> bool:
+    def commit_more(store: PartitionStore, read_from: str, changes: Changes) -> Committed:
         for row in changes.rows.values():
             row.other = {**row.other, FIELD: row.other.get(FIELD, 0) + 1}
         done = commit(store, read_from, changes)
-        if done:
+        if done is Committed.STORED:
             written.update(changes.rows.keys())
         return done
 

@@ -20,9 +20,9 @@ from producers.gateway.tracking import track
 from producers.gateway.webhooks.client import client_of, named_client
 from producers.gateway.webhooks.delivery import Delivery, delivery_of
 from producers.gateway.webhooks.described import webhook
-from producers.gateway.webhooks.letters import failed_items, kept_if_refused
 from producers.gateway.webhooks.reading import read_items
 from producers.gateway.webhooks.receipts import Receipt
+from producers.gateway.webhooks.refused import failed_items, kept_if_refused
 from producers.gateway.webhooks.rolling import run_at
 from producers.gateway.webhooks.sender import received
 from producers.gateway.webhooks.telling import announcements, source_of, told

@@ -18,8 +18,8 @@ from producers.gateway.webhooks.apify.telling import SOURCE, entries_of, type_of
 from producers.gateway.webhooks.apify.usage import added
 from producers.gateway.webhooks.client import named_client
 from producers.gateway.webhooks.described import webhook
-from producers.gateway.webhooks.letters import kept_if_refused
 from producers.gateway.webhooks.reading import read_json
+from producers.gateway.webhooks.refused import kept_if_refused
 from producers.gateway.webhooks.sender import received
 
 router = APIRouter(tags=["webhooks"])
