@@ -14,13 +14,14 @@ from dataclasses import dataclass
 import structlog
 
 from contract import keys
+from contract.about import about
 from contract.errors import RuntallyError
 from contract.events import decode_batch
 from contract.layout import claim_layout
 from contract.link import Link
 from contract.registry import Registry
 from contract.settings import Settings
-from worker.fold import Changes, Entry, Known, Needs, Rules, add_needs, fold, fold_one_by_one
+from worker.fold import Changes, Entry, Known, Letter, Needs, Rules, add_needs, fold, fold_one_by_one
 from worker.store.lease import Lease
 from worker.store.partition import Committed, PartitionStore, RawEntry
 
@@ -39,7 +40,7 @@ CACHED_ROWS = 10_000
 
 _REFUSALS = {Committed.MOVED: "another worker has the partition", Committed.GONE: "a row that was read is gone"}
 
-_log = structlog.get_logger("runtally.consume")
+_log = structlog.get_logger("runtally.consume", operation="fold")
 
 
 @dataclass(slots=True)
@@ -151,7 +152,7 @@ class Consumer:
         done.entries += len(entries)
         done.commits += 1
         for letter in changes.letters:
-            _log.warning("set aside", kind=letter.kind, reason=letter.reason, **letter.origin)
+            _tell(letter)
         for warned in changes.warnings:
             _log.warning("a row needs a look", **warned._asdict())
         return True
@@ -204,3 +205,11 @@ class Consumer:
         # What is made anew in the place of a row has its job's clients counted anew, and that takes all of them.
         needs.whole_runs |= {self._rules.target(row_id).run for row_id in loaded.unreadable}
         return self._store.load(needs, self._cache.rows, id_buckets=2)
+
+
+def _tell(letter: Letter) -> None:
+    """A line about what was set aside: the run and client of its event, or of the row that it was."""
+    origin = dict(letter.origin)
+    row_id = origin.pop("subject", None) or origin.pop("row", None)
+    told = {"event_type": origin.pop("type", None), **about(row_id), **origin}
+    _log.warning("set aside", kind=letter.kind, reason=letter.reason, **told)

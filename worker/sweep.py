@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import structlog
 
 from contract import keys
+from contract.about import about
 from contract.events import EventType
 from contract.link import Link
 from contract.run_id import RunId, parse
@@ -23,7 +24,7 @@ from worker.store.wrong_type import is_wrong_type, move_aside, passed_over
 _AT_ONCE = 500
 """Rows closed in a partition and sweep: the next sweep goes on."""
 
-_log = structlog.get_logger("runtally.sweep")
+_log = structlog.get_logger("runtally.sweep", operation="sweep")
 
 
 def sweep(link: Link, settings: Settings) -> int:
@@ -56,10 +57,11 @@ def _expire(link: Link, settings: Settings, subject: RunId, seen_ms: int, now: i
     minutes = (now - seen_ms) / 60_000
     job = subject.client is None
     note = f"closed as Failed: no event for {minutes:.0f} min" + (", and the job never said that it was complete" if job else "")
+    event_type = EventType.JOB_EXPIRED if job else EventType.CLIENT_EXPIRED
     append(
         link,
         settings.partitions,
-        type=EventType.JOB_EXPIRED if job else EventType.CLIENT_EXPIRED,
+        type=event_type,
         run_id=str(subject.base),
         client_id=subject.client,
         data={"seen_ms": seen_ms, "note": note},
@@ -67,4 +69,4 @@ def _expire(link: Link, settings: Settings, subject: RunId, seen_ms: int, now: i
         id=f"{subject.standard}/{seen_ms}",
         time=datetime.fromtimestamp(now / 1000, UTC),
     )
-    _log.warning("silent run closed", run_id=subject.base, client_id=subject.client, silent_min=round(minutes, 1))
+    _log.warning("silent run closed", event_type=str(event_type), silent_min=round(minutes, 1), **about(subject.standard))

@@ -1,9 +1,8 @@
-"""The Python of README and the pages about producing, run as it stands, with stand-ins for the user's own code; the rows are looked at."""
+"""The Python of README and docs, run as it stands, with stand-ins for the user's own code; what comes of it is looked at."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -14,16 +13,22 @@ from typing import Any
 import pytest
 
 import producers
+from contract.errors import RunIdConflict, RunIdInvalid
+from contract.registry import load_registry
 from contract.settings import Settings
 from contract.status import Status
 from producers import default
 from producers.gateway import handlers
 from producers.publisher import Publisher
+from tests.examples.page_blocks import block
 from tests.server.counted_runs import Run, only_run, runs
 from tests.server.test_exec import Shell
+from tests.server.verify.conftest import Flow, empty_flow
+from worker.flush.naming import load_naming
 from worker.rows import text
 
-ROOT = Path(__file__).parents[2]
+__all__ = ["empty_flow"]
+
 LEADS = {"client-a": [{"id": "1"}, {"id": "2"}], "client-b": [{"id": "3"}]}
 ANSWER = SimpleNamespace(score=7, scores=[1, 2], prompt_tokens=10, completion_tokens=3)
 APIFY_RUN = {"id": "aB3dE5fG7hJ9kL1mN", "status": "SUCCEEDED", "usageTotalUsd": 0.25}
@@ -45,13 +50,6 @@ def publisher(settings: Settings) -> Iterator[Publisher]:
     yield publisher
     default.use(None)
     assert publisher.close() == 0
-
-
-def block(page: str, mark: str) -> str:
-    """The one block of a page in which `mark` stands."""
-    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    (found,) = [code for code in blocks if mark in code]
-    return str(found)
 
 
 def run_block(code: str, **more: Any) -> dict[str, Any]:
@@ -172,3 +170,58 @@ def test_a_test_of_ones_own_code(settings: Settings) -> None:
     run_block(block("docs/producers.md", "producers.testing"))["test_every_lead_is_counted"]()
     assert producers.flush() == 0
     assert runs(settings) == []
+
+
+def test_tracked_celery_tasks(settings: Settings) -> None:
+    """In memory, and eager: real workers are in tests/server/test_celery_tasks.py."""
+    names = run_block(block("docs/producers.md", "track_tasks(app)").replace("broker=…", 'broker="memory://"'))
+
+    def work(*_: Any) -> None:
+        assert producers.current_job().run_id
+
+    names["app"].task(work, name="scoring.score").apply(("acme", [1, 2]))
+    names["app"].task(work, name="tidy").apply()
+    assert producers.flush() == 0
+    found = {job.job_type: [client.client for client in clients] for job, clients in runs(settings)}
+    assert found == {"scoring.score": ["acme"], "tidy": []}
+
+
+def test_run_ids() -> None:
+    """Each line gives what stands behind it, or raises it."""
+    first, *lines = block("docs/run-ids.md", "run_id.parse").strip().split("\n")
+    names: dict[str, Any] = {}
+    exec(first, names)  # noqa: S102  # our own page
+    faults = {"RunIdInvalid": RunIdInvalid, "RunIdConflict": RunIdConflict}
+    told = [line.partition("  # ") for line in lines if line]
+    assert len(told) == 5
+    for code, _, comment in told:
+        fault = faults.get(comment.partition(":")[0])
+        if fault is None:
+            assert eval(code, names) == comment.split("'")[1], code  # noqa: S307  # our own page
+        else:
+            with pytest.raises(fault):
+                eval(code, names)  # noqa: S307  # our own page
+
+
+def test_the_sandbox() -> None:
+    names = run_block(block("docs/sandbox.md", "import Limits, Sandbox") + "    calls = sandbox.counters()['most_calls_in_one_s']\n")
+    assert names["table"].name == "Jobs"
+    assert names["calls"] >= 1
+
+
+def test_other_names_in_the_base(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.toml"
+    path.write_text(block("docs/airtable.md", "[airtable]"), "utf-8")
+    naming = load_naming(path, load_registry(path))
+    assert (naming.job.table, naming.client.table) == ("Jobs", "Clients")
+    assert (naming.job.of("Stream"), naming.client.of("Errors")) == ("Lane", "fldAbC123def456Gh")
+
+
+def test_a_flush_from_code(empty_flow: Flow) -> None:
+    empty_flow.emit()
+    empty_flow.fold()
+    empty_flow.at_rest()
+    parts = {"settings": empty_flow.settings, "link": empty_flow.link, "registry": empty_flow.registry}
+    report = run_block(block("docs/airtable.md", "import flush"), **parts)["report"]
+    assert (report.ending, report.waiting) == ("clean", 0)
+    assert "# clean," in block("docs/airtable.md", "import flush")

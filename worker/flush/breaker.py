@@ -19,7 +19,7 @@ from worker.store.scripts import Script
 
 _TELL = Script("breaker_tell")
 _OPENED, _CLOSED = 1, 2
-_log = structlog.get_logger("runtally.flush")
+_log = structlog.get_logger("runtally.flush", operation="flush")
 
 
 @dataclass(frozen=True, slots=True)

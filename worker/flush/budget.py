@@ -22,7 +22,7 @@ KEPT_S = 62 * 86_400
 _ASKED_AGAIN_S = 6 * 3_600.0
 """Airtable's month may turn on another day than ours, and a plan can be changed: a spent workspace is asked again after this."""
 
-_log = structlog.get_logger("runtally.flush")
+_log = structlog.get_logger("runtally.flush", operation="flush")
 
 
 class Budget:

@@ -41,7 +41,7 @@ UNCLEAR_IN_A_ROW = 3
 
 __all__ = ["FlushReport", "Pace", "flush"]
 
-_log = structlog.get_logger("runtally.flush")
+_log = structlog.get_logger("runtally.flush", operation="flush")
 
 
 def flush(

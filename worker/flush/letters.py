@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from contract import keys
+from contract.about import about
 from contract.errors import StoreRefused
 from contract.link import Link
 from contract.settings import Settings
@@ -20,7 +21,7 @@ from worker.flush.tally import Tally
 _ABSENT = "absent:"
 _SHOWN = 200
 
-_log = structlog.get_logger("runtally.flush")
+_log = structlog.get_logger("runtally.flush", operation="flush")
 
 
 class Letters:
@@ -63,7 +64,9 @@ class Letters:
         # A full Redis cannot remember it: the next flush finds it again.
         with suppress(StoreRefused):
             first = self._link.call("HSET", self._counters, f"{_ABSENT}{draft.table}:{column}", int(time.time())) == 1
-        _log.warning("field left out of all rows", base=self._base_id, table=draft.table, field=column, reason=reason, **_about(draft))
+        _log.warning(
+            "field left out of all rows", base=self._base_id, table=draft.table, field=column, reason=reason, **about(draft.ref.row_id)
+        )
         if first:
             self._tally.add("refused_fields")
             self._write(f"field left out of all rows: {reason}", draft, column)
@@ -86,25 +89,25 @@ class Letters:
 
     def refuse_field(self, draft: Draft, column: str, reason: str) -> None:
         """One row's value of one field is set aside; the rest of the row goes on."""
-        _log.warning("field refused", base=self._base_id, field=column, reason=reason, **_about(draft))
+        _log.warning("field refused", base=self._base_id, field=column, reason=reason, **about(draft.ref.row_id))
         self._tally.add("refused_fields")
         self._write(reason, draft, column)
 
     def refuse_row(self, draft: Draft, reason: str) -> None:
         """A whole row is set aside. A later version of it is tried again."""
-        _log.error("row refused", base=self._base_id, reason=reason, **_about(draft))
+        _log.error("row refused", base=self._base_id, reason=reason, **about(draft.ref.row_id))
         self._tally.add("refused_rows")
         self._write(reason, draft, None)
 
     def unreadable(self, row: Unreadable) -> None:
         """A row in Redis that is none."""
-        _log.error("row cannot be read", base=self._base_id, row=row.ref.row_id, reason=row.reason)
+        _log.error("row cannot be read", base=self._base_id, reason=row.reason, **about(row.ref.row_id))
         self._tally.add("refused_rows")
         self._append(f"row cannot be read: {row.reason}", {"row": row.ref.row_id}, None)
 
     def replaced(self, draft: Draft, record_id: str, fields: dict[str, Any]) -> None:
         """A duplicate is about to be deleted: what it held is kept here."""
-        _log.warning("duplicate record merged", base=self._base_id, record=record_id, **_about(draft))
+        _log.warning("duplicate record merged", base=self._base_id, record=record_id, **about(draft.ref.row_id))
         self._append("duplicate record deleted", {"row": draft.ref.row_id, "table": draft.table, "record": record_id}, fields)
 
     def _write(self, reason: str, draft: Draft, column: str | None) -> None:
@@ -123,8 +126,3 @@ class Letters:
         dropped = replies[0] + 1 - replies[2]
         if dropped > 0:
             self._tally.add("dead_dropped", dropped)
-
-
-def _about(draft: Draft) -> dict[str, Any]:
-    """What a log line is about."""
-    return {"scope": "CLIENT" if draft.client else "SYSTEM", "run_id": draft.run, "client_id": draft.client}

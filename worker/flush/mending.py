@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import structlog
 
+from contract.about import about
 from contract.errors import AirtableRejected
 from worker.flush import refusals
 from worker.flush.airtable import MAX_RECORDS
@@ -29,7 +30,7 @@ _ADVICE = {
 }
 
 Groups = list[list[Draft]]
-_log = structlog.get_logger("runtally.flush")
+_log = structlog.get_logger("runtally.flush", operation="flush")
 
 
 class Mender:
@@ -126,7 +127,7 @@ class Mender:
             if extra:
                 writer.calls.write(lambda: writer.airtable.delete(naming.table, [record.record_id for record in extra]))
         except AirtableRejected as error:
-            _log.warning("duplicates not deleted", row=draft.ref.row_id, error=str(error))
+            _log.warning("duplicates not deleted", error=str(error), **about(draft.ref.row_id))
         else:
             writer.tally.add("duplicates_merged", len(extra))
         return True

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import structlog
 
+from contract.about import about
 from contract.errors import AirtableBusy, AirtableRejected, StoreRefused, StoreUnavailable
 from contract.link import Link
 from worker.flush.calls import LeaseLost
@@ -26,7 +27,7 @@ T = TypeVar("T")
 _NOT_APPLIED = (AirtableBusy, AirtableRejected)
 """After these nothing of ours is on its way to Airtable: it was not sent, or its answer was seen."""
 
-_log = structlog.get_logger("runtally.flush")
+_log = structlog.get_logger("runtally.flush", operation="flush")
 
 
 class _Stage(Enum):
@@ -86,10 +87,12 @@ class Passage:
             with suppress(StoreUnavailable, StoreRefused):
                 self._release()
             return
-        rows = [ref.row_id for ref in self._refs]
-        _log.warning("outcome unknown", rows=rows, wait_s=self._lands_s if self._stage is _Stage.UNSEEN else 0, error=str(error))
+        wait_s = self._lands_s if self._stage is _Stage.UNSEEN else 0
+        for ref in self._refs:
+            _log.warning("outcome unknown", wait_s=wait_s, error=str(error), **about(ref.row_id))
         if not insist(self._link, self._stop, self._dirty_again):
-            _log.error("stopped before Redis could be told: `runtally verify` shows whether these rows are stale", rows=rows)
+            for ref in self._refs:
+                _log.error("stopped before Redis could be told: `runtally verify` shows whether the row is stale", **about(ref.row_id))
 
     def _dirty_again(self) -> None:
         if self._stage is _Stage.UNSEEN:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from contract.about import about
 from contract.link import Link
 from worker.flush.airtable import Airtable, Record
 from worker.flush.calls import Calls
@@ -19,7 +20,7 @@ from worker.flush.tally import Tally
 from worker.store import dirty
 from worker.store.lease import Lease
 
-_log = structlog.get_logger("runtally.flush")
+_log = structlog.get_logger("runtally.flush", operation="flush")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -86,7 +87,7 @@ class Writer:
         in between does this again."""
         if draft.known_id is not None:
             self.tally.add("records_lost")
-            _log.warning("record was gone, written anew", row=draft.ref.row_id, record=draft.known_id)
+            _log.warning("record was gone, written anew", record=draft.known_id, **about(draft.ref.row_id))
         if draft.table == "job":
             dirty.mark(self.link, dirty.written_clients(self.link, draft.ref))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import structlog
 
+from contract.about import about
 from contract.events import Event, Malformed
 from worker.fold.changes import Changes, Entry, Known
 from worker.fold.fold import fold
@@ -18,7 +19,7 @@ from worker.rows import TEXTS, to_hash
 _MOST_OF_ERROR = 200
 """Most characters of an exception's text in a reason."""
 
-_log = structlog.get_logger("runtally.fold")
+_log = structlog.get_logger("runtally.fold", operation="fold")
 
 
 def fold_surely(rules: Rules, known: Known, entries: Sequence[Entry]) -> Changes:
@@ -65,7 +66,8 @@ def _fold_alone(rules: Rules, known: Known, entry: Entry, event: Event | Malform
         reason = _reason(error)
         if reason not in told:
             told.add(reason)
-            _log.exception("folding an event failed", reason=reason, source=event.source, id=event.id, offset=entry.offset)
+            told_of = {"event_type": event.type if isinstance(event, Event) else None, **about(event.subject)}
+            _log.exception("folding an event failed", reason=reason, source=event.source, id=event.id, offset=entry.offset, **told_of)
         # In its place stands what is set aside under its identity, so that a repeat of it is known.
         stand_in: list[Event | Malformed] = [Malformed(reason, as_letter(event), event.source, event.id, event.sequence, event.subject)]
         changes = fold(rules, known, [Entry(entry.offset, entry.received_ms, stand_in)])
