@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,12 @@ class Workers:
         ]
         with (self.folder / "worker.log").open("ab") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "celery", *words], env=self._environment | environment, cwd=self.folder, stdout=log, stderr=log
+                [sys.executable, "-m", "celery", *words],
+                env=self._environment | environment,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                process_group=0,
             )
         self._started.append(worker)
         return worker
@@ -88,10 +94,11 @@ class Workers:
         return eventually(all_ended)
 
     def close(self) -> None:
+        # With all children: one that was forked late holds its parent's connection, and takes the next test's message along.
         for worker in self._started:
-            if worker.poll() is None:
-                worker.kill()
-                worker.wait(10)
+            with suppress(ProcessLookupError):
+                os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait(10)
 
 
 @pytest.fixture
